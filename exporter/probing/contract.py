@@ -14,7 +14,7 @@ from typing import Any
 
 from exporter.outcome import DAVINCI
 from exporter.probing.errors import value_at
-from exporter.probing.links import endpoints, parse_link
+from exporter.probing.links import parse_link
 from exporter.probing.messages import Expectation, Timestamp
 from exporter.target import UUID
 
@@ -38,12 +38,12 @@ STATUS_LINKS: Mapping[str, str] = {
 
 def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
     """Return the checks that apply to a flow, and whether it passes them; links lead to its environment."""
-    own = endpoints(expectation.source_url, expectation.environment_id)
-    origins = {base.origin for base in own.bases}
+    environment_id = expectation.endpoints.environment_id
+    origins = {base.origin for base in expectation.endpoints.bases}
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
-    if expectation.environment_id and (status != DAVINCI or "environment" in flow):
+    if environment_id and (status != DAVINCI or "environment" in flow):
         named = value_at(flow, "environment", "id")
-        checks["environment"] = isinstance(named, str) and named.lower() == expectation.environment_id
+        checks["environment"] = isinstance(named, str) and named.lower() == environment_id
     if status in STATUS_LINKS and not (status == DAVINCI and _is_detailed(flow)):
         checks["status_link"] = _is_on(value_at(flow, "_links", STATUS_LINKS[status], "href"), origins)
     if status == DAVINCI:

@@ -64,7 +64,7 @@ def judge_destination_flow(answer: Answer, *, destination: Endpoints) -> Verdict
         return verdict
     status = flow_status(verdict.flow)
     statuses = () if status in {None, DAVINCI} else (status,)
-    verdict = judge_flow(verdict.flow, Expectation(destination.environment_id, destination.url, statuses))
+    verdict = judge_flow(verdict.flow, Expectation(destination, statuses))
     if verdict.reason is Reason.UNEXPECTED_STATUS:
         return replace(verdict, detail=Detail(Template.DAVINCI))
     return _with_flow_id(verdict)
@@ -154,7 +154,7 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
-    verdict = replace(judge(answer, Expectation(source.environment_id, source.url, (COMPLETED,))), checks={})
+    verdict = replace(judge(answer, Expectation(source, (COMPLETED,))), checks={})
     if verdict.reason is Reason.OK:
         href = verdict.flow.get("resumeUrl")
         if href is not None:
@@ -336,8 +336,7 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
 
 def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
-    expectation = Expectation(destination.environment_id, destination.url, (COMPLETED,))
-    verdict = replace(judge(answer, expectation), checks={})
+    verdict = replace(judge(answer, Expectation(destination, (COMPLETED,))), checks={})
     if verdict.reason is Reason.FLOW_FAILED:
         return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:

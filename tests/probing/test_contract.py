@@ -15,6 +15,7 @@ from probing.examples import EXPECTATION, FLOW, SOURCE, SOURCE_URL, STATUS, a_fl
 from exporter.outcome import CHECKS, DAVINCI, KNOWN_STATUSES
 from exporter.probing.contract import STATUS_LINKS, check_contract
 from exporter.probing.judge import judge
+from exporter.probing.links import endpoints
 from exporter.probing.messages import Answer, Expectation
 from exporter.reasons import Reason
 
@@ -215,7 +216,7 @@ def test_links_must_lead_to_where_the_source_answers_wherever_that_is(source_url
         document: dict[str, Any] = json.loads(json.dumps(a_flow()).replace(SOURCE_URL, url))
         return document
 
-    expectation = Expectation(SOURCE, source_url, (STATUS,))
+    expectation = Expectation(endpoints(source_url, SOURCE), (STATUS,))
     assert failed(at(source_url), expectation=expectation) == set()
     elsewhere = at(f"https://auth.other.example/{SOURCE}")
     assert failed(elsewhere, expectation=expectation) == {"self_link", "status_link", "resume_url"}
@@ -223,7 +224,7 @@ def test_links_must_lead_to_where_the_source_answers_wherever_that_is(source_url
 
 def test_an_environment_with_a_custom_domain_may_name_pingones_own_host() -> None:
     links = json.dumps(a_flow()).replace(SOURCE_URL, "https://auth.pingone.eu/" + SOURCE)
-    custom = replace(EXPECTATION, source_url="https://login.customer.example")
+    custom = replace(EXPECTATION, endpoints=endpoints("https://login.customer.example", SOURCE))
     assert failed(json.loads(links), expectation=custom) == set()
     own = json.dumps(a_flow()).replace(SOURCE_URL, "https://login.customer.example")
     assert failed(json.loads(own), expectation=custom) == set()

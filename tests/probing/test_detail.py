@@ -17,7 +17,7 @@ import pytest
 from harness.details import templates_of
 from hypothesis import given
 from hypothesis import strategies as st
-from probing.examples import SOURCE, SOURCE_URL, STATUS
+from probing.examples import SOURCE_AT, SOURCE_URL, STATUS
 from probing.federation import a_federation_target
 from probing.test_federation_totality import ANSWERS, GOOD
 from probing.test_judge_totality import BODIES, LOCATIONS
@@ -162,7 +162,7 @@ def test_of_a_url_scheme_and_host_are_shown(url: str, origin: str) -> None:
 
 
 def _any(*statuses: str) -> Expectation:
-    return Expectation(SOURCE, SOURCE_URL, statuses or (STATUS,))
+    return Expectation(SOURCE_AT, statuses or (STATUS,))
 
 
 def of(answer: Answer) -> str:
