@@ -3,7 +3,7 @@
 Decided in this order: signs of an edge in front, the status class, the body of any 2xx.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -121,9 +121,13 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
         ours = expectation.prompt_none and "login_required" in codes
         return Verdict(Reason.FLOW_FAILED, Fault.CONFIGURATION if ours else Fault.PROVIDER, status, codes)
     if status is None or not is_of_environment(document, status, expectation.endpoints.environment_id):
-        detail = Detail(Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT)
-        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
+        cause = Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT
+        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=Detail(cause))
     good = is_expected(status, expectation.statuses)
+    detail = None
+    if not good:
+        shown = status if status in KNOWN_STATUSES else UNKNOWN
+        detail = Detail(Template.UNEXPECTED, {"status": shown, "statuses": expectation.statuses})
     return Verdict(
         Reason.OK if good else Reason.UNEXPECTED_STATUS,
         Fault.NONE if good else Fault.CONFIGURATION,
@@ -132,14 +136,8 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
         checks=check_contract(document, status, expectation),
         lifetime=lifetime_seconds(document),
         created=parse_timestamp(document.get("createdAt")),
-        detail=None if good else unexpected(status, expectation.statuses),
+        detail=detail,
     )
-
-
-def unexpected(status: str, expected: Sequence[str]) -> Detail:
-    """Return the cause of a failure by a flow status; one that is not known may be anything."""
-    shown = status if status in KNOWN_STATUSES else UNKNOWN
-    return Detail(Template.UNEXPECTED, {"status": shown, "statuses": tuple(expected)})
 
 
 def flow_status(document: Mapping[str, Any]) -> str | None:
