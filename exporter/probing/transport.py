@@ -245,15 +245,13 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         if addresses:
             exchange.phase = Phase.CONNECT
         try:
-            sock = await dialer.connect(addresses, port)
+            tcp = await dialer.connect(addresses, port)
         finally:
             exchange.address, exchange.addresses_tried = dialer.address, tuple(dialer.tried)
-        tcp = TcpStream(sock, self._deadline)
         self._open.append(tcp)
         self._deadline.own_delay = 0.0  # this peer has not waited for us yet
-        exchange.phases[Phase.CONNECT] = self._deadline.stop_peer_time(dialer.connected_at)
-        if dialer.used_fallback or dialer.timed_by_loop:
-            exchange.timed_by_loop |= dialer.timed_by_loop
+        exchange.phases[Phase.CONNECT] = self._deadline.stop_peer_time(tcp.arrived)
+        if tcp.timed_by_loop or exchange.address != exchange.addresses_tried[0]:
             exchange.stalled |= self._stalled_since(started)
         return tcp
 
