@@ -36,7 +36,9 @@ STATUS_LINKS: Mapping[str, str] = {
 }
 
 
-def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
+def check_contract(
+    flow: Mapping[str, Any], status: str, expectation: Expectation, lifetime: float | None
+) -> dict[str, bool]:
     """Return the checks that apply to a flow, and whether it passes them; links lead to its environment."""
     environment_id = expectation.endpoints.environment_id
     origins = {base.origin for base in expectation.endpoints.bases}
@@ -49,7 +51,7 @@ def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectatio
     if status == DAVINCI:
         return checks
     own_path = f"/flows/{flow['id']}" if checks["id"] else ""
-    lifetime, application = lifetime_seconds(flow), value_at(flow, "_embedded", "application", "name")
+    application = value_at(flow, "_embedded", "application", "name")
     checks |= {
         "self_link": _is_on(value_at(flow, "_links", "self", "href"), origins, ending=own_path),
         "resume_url": _is_on(flow.get("resumeUrl"), origins, ending="/as/resume"),
@@ -76,12 +78,6 @@ def _is_detailed(flow: Mapping[str, Any]) -> bool:
     """Return True for a DaVinci body in its detailed form, which has no links but perhaps its own."""
     links = flow.get("_links")
     return links is None or (isinstance(links, dict) and not links.keys() - {"self"})
-
-
-def lifetime_seconds(flow: Mapping[str, Any]) -> float | None:
-    """Return expiresAt minus createdAt, or None if either is not there."""
-    created, expires = parse_timestamp(flow.get("createdAt")), parse_timestamp(flow.get("expiresAt"))
-    return None if created is None or expires is None else expires.at - created.at
 
 
 def parse_timestamp(value: object) -> Timestamp | None:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from exporter.outcome import DAVINCI, FAILED, KNOWN_STATUSES, UNKNOWN
-from exporter.probing.contract import check_contract, is_of_environment, lifetime_seconds, parse_timestamp
+from exporter.probing.contract import check_contract, is_of_environment, parse_timestamp
 from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import (
     PROVIDER_FAILED,
@@ -128,14 +128,16 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
     if not good:
         shown = status if status in KNOWN_STATUSES else UNKNOWN
         detail = Detail(Template.UNEXPECTED, {"status": shown, "statuses": expectation.statuses})
+    created, expires = (parse_timestamp(document.get(name)) for name in ("createdAt", "expiresAt"))
+    lifetime = None if created is None or expires is None else expires.at - created.at
     return Verdict(
         Reason.OK if good else Reason.UNEXPECTED_STATUS,
         Fault.NONE if good else Fault.CONFIGURATION,
         status,
         flow=document,
-        checks=check_contract(document, status, expectation),
-        lifetime=lifetime_seconds(document),
-        created=parse_timestamp(document.get("createdAt")),
+        checks=check_contract(document, status, expectation, lifetime),
+        lifetime=lifetime,
+        created=created,
         detail=detail,
     )
 
