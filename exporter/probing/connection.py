@@ -13,7 +13,7 @@ from exporter.probing.stream import TcpStream
 from exporter.probing.tls_stream import TlsStream
 
 READ_BYTES = 2 * 1024
-"""Read at once, before other tasks run: h11 works through the worst of chunks in less than 10 ms."""
+"""Bytes read before other tasks run: h11 parses even the smallest chunks of them in less than 10 ms."""
 
 MAX_HEAD_BYTES = 32 * 1024
 """Bytes that may come without completing the head, or without any of the body: informational responses,
@@ -24,7 +24,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 MAX_CHUNKS = 2_000
-"""More than a flow arrives in; for a larger limit, one per 256 bytes. Each costs CPU, however small."""
+"""No flow arrives in so many; a larger limit allows one per 256 bytes. Each costs CPU, however small."""
 
 
 class HttpConnection:
