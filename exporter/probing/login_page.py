@@ -27,7 +27,7 @@ _SCRIPTED_ERROR = re.compile(
     rb'AADSTS[0-9]{4}|MSIS[0-9]{4}|"pgid"\s*:\s*"ConvergedError"|"strServiceExceptionMessage"\s*:\s*"[^"]'
 )
 _SCRIPTS = re.compile(rb"<(script|style)[^<]*+(?:<(?!/\1)[^<]*+)*+(?:</\1[^<>]*+>?)?", re.IGNORECASE)
-"""Elements whose content is not markup; possessive, so that no page takes more than linear time."""
+"""Elements with content that is not markup; possessive, so that no page takes more than linear time."""
 _TAGS = rb"form|input|title|noscript|template"
 _IDS = rb"okta-login-container|okta-sign-in|kc-error-message"
 _LEFT_OUT = re.compile(
