@@ -142,11 +142,12 @@ release-check: setup lint-workflows ## prove that a release can be made, all but
 docs: setup ## regenerate the generated docs
 	$(BIN)/python docs/generate.py
 
-# The exporter's address in links, Grafana's (optional), and a copy of the runbooks (optional).
-rules: setup ## write the rule files for a Prometheus without Helm: EXTERNAL_URL=… [DASHBOARD_URL=…] [RUNBOOK_URL=…]
+# The exporter's address in links, Grafana's (optional), a copy of the runbooks (optional), and how commands in alerts ask
+# the exporter if its port has TLS or a login (optional; until the host).
+rules: setup ## write the rule files for a Prometheus without Helm: EXTERNAL_URL=… [DASHBOARD_URL=…] [RUNBOOK_URL=…] [CURL=…]
 	@test -n "$(EXTERNAL_URL)" || { echo "set EXTERNAL_URL to where people open the exporter" >&2; exit 1; }
 	$(BIN)/python docs/rule_files.py --external-url "$(EXTERNAL_URL)" --dashboard-url "$(DASHBOARD_URL)" \
-		--runbook-url "$(RUNBOOK_URL)" dist/rules
+		--runbook-url "$(RUNBOOK_URL)" --curl "$(CURL)" dist/rules
 
 test-tools: ## install the programs for the end-to-end tests (Debian, as root)
 	apt-get update -q

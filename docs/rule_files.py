@@ -15,7 +15,8 @@ import yaml
 RULES = chart_values.CHART / "files" / "rules"
 INDEX = Path(__file__).resolve().parent / "runbooks" / "README.md"
 EXPORTER, GRAFANA = "http://pingone-flow-exporter:9988", "http://grafana:3000"
-"""What URLs in the rule files start with, until `make rules` or the chart replaces it."""
+CURL = "curl -s http://"
+"""What URLs and commands in the rule files start with, until `make rules` or the chart replaces it."""
 
 _BEGIN = "<!-- Thresholds: generated from values.yaml by `make docs`. -->\n"
 _END = "<!-- End of thresholds. -->\n"
@@ -54,7 +55,9 @@ def _table() -> str:
     )
 
 
-def rendered(text: str, *, external_url: str, dashboard_url: str = "", runbook_url: str = "") -> str:
+def rendered(
+    text: str, *, external_url: str, dashboard_url: str = "", runbook_url: str = "", curl: str = ""
+) -> str:
     """Return a rule file with the URLs of one installation.
 
     Args:
@@ -62,7 +65,9 @@ def rendered(text: str, *, external_url: str, dashboard_url: str = "", runbook_u
         external_url: where people open the exporter.
         dashboard_url: where people open Grafana; empty: without links to it.
         runbook_url: where a copy of the runbooks is; empty: on the exporter.
+        curl: how commands ask the exporter's port, until the host; empty: without TLS and credentials.
     """
+    text = text.replace(CURL, curl or CURL)
     if not dashboard_url:
         text = re.sub(rf"^ +dashboard_url: {re.escape(GRAFANA)}.*\n", "", text, flags=re.MULTILINE)
     if runbook_url:
@@ -79,11 +84,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--external-url", required=True, metavar="URL", help="where people open the exporter")
     parser.add_argument("--dashboard-url", default="", metavar="URL", help="where people open Grafana")
     parser.add_argument("--runbook-url", default="", metavar="URL", help="where a copy of the runbooks is")
+    parser.add_argument(
+        "--curl",
+        default="",
+        metavar="COMMAND",
+        help="how commands ask the exporter, e.g. 'curl -sk -u USER https://'",
+    )
     parser.add_argument("directory", type=Path)
     options = vars(parser.parse_args(arguments))
     directory: Path = options.pop("directory")
+    if options["curl"] and not re.fullmatch(r"curl [^{}'\"\\]*https?://", options["curl"]):
+        parser.error(
+            "--curl: must start with curl, end with http:// or https://, and have no quotes or braces"
+        )
     for name, url in options.items():
-        if url and not re.fullmatch(r"https?://[^\s?#'\"{}]+", url):
+        if url and name != "curl" and not re.fullmatch(r"https?://[^\s?#'\"{}]+", url):
             parser.error(f"--{name.replace('_', '-')}: must start with http:// or https://, without a query")
     directory.mkdir(parents=True, exist_ok=True)
     for path in sorted(RULES.glob("*.yaml")):

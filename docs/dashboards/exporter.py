@@ -16,7 +16,7 @@ from dashboards.tables import Column, rows
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
-LEGEND = "{{instance}}"
+LEGEND = "{{instance}} {{cluster}}"
 OWN = "pingone_flow_exporter_"
 
 
@@ -116,7 +116,7 @@ def _lag() -> Panel:
         description="One in ten probes starts later than this. PingOneScheduleLagging fires at the "
         "dashed line.",
     )
-    lag = quantile(0.9, of_pods, f"{OWN}schedule_lag_seconds", "instance")
+    lag = quantile(0.9, of_pods, f"{OWN}schedule_lag_seconds", POD)
     return lines(layout, "s", Query(lag, LEGEND), steps=((None, "green"), (THRESHOLDS["lag_seconds"], "red")))
 
 
@@ -126,9 +126,7 @@ def _probes() -> Panel:
         description="Completed probes per minute: the load on PingOne. Two pods with the same targets "
         "double it.",
     )
-    return lines(
-        layout, PER_MINUTE, Query(per_minute("instance", of_pods("pingone_flow_probes_total")), LEGEND)
-    )
+    return lines(layout, PER_MINUTE, Query(per_minute(POD, of_pods("pingone_flow_probes_total")), LEGEND))
 
 
 def _skipped() -> Panel:
@@ -159,7 +157,7 @@ def _stalls() -> Panel:
         "throttling.",
     )
     stalled, done = of_pods(f"{OWN}probes_stalled_total"), of_pods("pingone_flow_probes_total")
-    found = share("instance", stalled, done, SHARE_WINDOW)
+    found = share(POD, stalled, done, SHARE_WINDOW)
     return lines(
         layout,
         "percentunit",
@@ -173,7 +171,7 @@ def _loop() -> Panel:
         title="Event loop lag",
         description="How late the exporter's event loop runs: p99 of 100 samples per second.",
     )
-    lag = quantile(0.99, of_pods, f"{OWN}event_loop_lag_seconds", "instance")
+    lag = quantile(0.99, of_pods, f"{OWN}event_loop_lag_seconds", POD)
     return lines(layout, "s", Query(lag, LEGEND))
 
 
@@ -182,7 +180,7 @@ def _cpu() -> Panel:
         title="CPU",
         description="CPU cores used. One exporter can use about 1: it is one process with one busy thread.",
     )
-    used = f"sum by (instance) (rate({of_pods('process_cpu_seconds_total')}[{RATE}]))"
+    used = f"sum by ({POD}) (rate({of_pods('process_cpu_seconds_total')}[{RATE}]))"
     return lines(layout, "none", Query(used, LEGEND))
 
 
@@ -221,6 +219,6 @@ def _watched() -> Panel:
     return lines(
         layout,
         "none",
-        Query(f"count by (instance) ({of_pods('pingone_flow_target_info')})", LEGEND),
+        Query(f"count by ({POD}) ({of_pods('pingone_flow_target_info')})", LEGEND),
         stacked="lines",
     )

@@ -131,8 +131,11 @@ def _alerts() -> Panel:
         "severity": "severity",
         "alertname": "alert",
         "target": "federation",
+        "destination": "destination",
         "auth_host": "host",
+        "destination_auth_host": "destination host",
         "instance": "pod",
+        "cluster": "cluster",
     }
     since = Column("for", firing(", ".join(labels)), "s")
     return rows(layout, labels, [since], sort="severity", link=TARGET_UID, none="no alert is firing")

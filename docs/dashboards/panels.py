@@ -191,7 +191,7 @@ def figure(
     mappings: Sequence[models.ValueMapping] = (),
     none: str = "no data",
 ) -> models.Panel:
-    """Return one large number: the current value."""
+    """Return one large number: the current value, or several, each with its cluster and namespace."""
     panel = (
         stat.Panel()
         .unit(unit)
@@ -204,7 +204,7 @@ def figure(
         .reduce_options(_last())
         .no_value(none)
     )
-    return build_panel(layout, panel, [Query(expr, instant=True)])
+    return build_panel(layout, panel, [Query(expr, "{{cluster}} {{namespace}}", instant=True)])
 
 
 def sentences(layout: Layout, colors: Mapping[str, str], *queries: Query) -> models.Panel:

@@ -155,12 +155,36 @@ def test_alerts_link_to_the_addresses_of_the_installation() -> None:
         assert rule["annotations"] == meant
 
 
-def test_the_commands_of_alerts_use_the_scheme_of_the_port() -> None:
-    for name, rule in alerts(render(shape("web-tls"))).items():
+BCRYPT = "$2b$12$" + "a" * 53
+SCRAPED: Values = {
+    "basicAuth": {"username": {"name": "a", "key": "u"}, "password": {"name": "a", "key": "p"}}
+}
+MUTUAL: Values = {"tls_server_config": {"client_auth_type": "RequireAndVerifyClientCert"}}
+
+
+def users(*names: str) -> Values:
+    config = {"basic_auth_users": dict.fromkeys(names, BCRYPT)}
+    return ONE | {"web": {"config": config}, "serviceMonitor": SCRAPED}
+
+
+@pytest.mark.parametrize(
+    ("values", "command"),
+    [
+        (ONE, "curl -s http://"),
+        (shape("web-tls"), "curl -sk -u prometheus https://"),
+        (users("zoe", "ann"), "curl -s -u ann http://"),
+        (users("a b"), "curl -s -u USER http://"),
+        (ONE | {"web": {"existingSecret": "a"}, "serviceMonitor": SCRAPED}, "curl -s -u USER http://"),
+        (ONE | {"web": {"existingSecret": "a", "tls": True}}, "curl -sk https://"),
+        (ONE | {"web": {"config": MUTUAL, "healthPort": 9989}}, "curl -sk --cert FILE --key FILE https://"),
+        (shape("web-mutual"), "curl -sk --cert FILE --key FILE https://"),
+    ],
+    ids=["plain", "TLS, user", "two users", "space", "Secret", "Secret with TLS", "certificates", "both"],
+)
+def test_the_commands_of_alerts_bring_what_the_port_asks_for(values: Values, command: str) -> None:
+    for name, rule in alerts(render(values)).items():
         original = ALERTS[name]["annotations"]["description"]
-        text = rule["annotations"]["description"]
-        assert "curl -s http://" not in text
-        assert text.count("curl -sk https://") == original.count("curl -s http://")
+        assert rule["annotations"]["description"] == original.replace("curl -s http://", command)
 
 
 def test_without_a_grafana_alerts_do_not_link_to_it() -> None:
@@ -256,6 +280,13 @@ def test_the_pods_that_check_the_settings_have_the_exporters_arguments() -> None
     exporter, *checks = [pod["containers"][0]["args"] for pod in release.pods]
     assert exporter == given
     assert checks == [["check-config", *given[1:]]] * 2
+
+
+@pytest.mark.parametrize("name", ["upgrade-check", "check-config"])
+def test_no_mesh_keeps_a_pod_that_checks_the_settings_from_ending(name: str) -> None:
+    metadata = render(ONE | {"commonLabels": {"sidecar.istio.io/inject": "true"}}).check(name)["metadata"]
+    assert metadata["labels"]["sidecar.istio.io/inject"] == "false"
+    assert metadata["annotations"]["linkerd.io/inject"] == "disabled"
 
 
 def test_the_check_before_an_upgrade_can_be_switched_off() -> None:

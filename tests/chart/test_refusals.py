@@ -160,7 +160,7 @@ def refused(values: Values) -> str:
         (ONE | {"podLabels": {"a": "b-"}}, "at '/podLabels/a'"),
         (ONE | {"serviceMonitor": {"labels": {"a": "b/c"}}}, "at '/serviceMonitor/labels/a'"),
         (ONE | {"port": None}, "missing property 'port'"),
-        (ONE | {"web": None}, "missing property 'web'"),
+        (ONE | {"log": None}, "missing property 'log'"),
         (ONE | {"service": {"port": None}}, "at '/service': missing property 'port'"),
         (emea(sourceEnvironmentId="94e3268d"), "at '/targets/emea/sourceEnvironmentId'"),
         (emea(destinationEnvironmentId="94e3268d-847d-47aa-a45e-1ef8dd8f4dfg"), "at '/targets/emea/dest"),
@@ -298,6 +298,23 @@ def test_arguments_with_the_port_among_others_or_none_are_accepted(values: Value
         (
             emea(clientKeyFile="/a"),
             "targets.emea.clientCertificateFile: required by clientKeyFile",
+        ),
+        (
+            emea(customDomain="a.example"),
+            "emea.customDomain: requires destinationRegion, destinationAuthUrl or destinationCustomDomain",
+        ),
+        (
+            ONE | {"defaults": {"customDomain": "a.example"}},
+            "targets.emea.customDomain: requires destination",
+        ),
+        (ONE | {"shutdownGrace": "11m"}, "shutdownGrace: must be between 0s and 10m"),
+        (
+            ONE | {"statusPage": {"url": "https://a.example", "interval": "30s"}},
+            "statusPage.interval: must be between 1m and 1d",
+        ),
+        (
+            ONE | {"statusPage": {"url": "https://a.example", "interval": "2d"}},
+            "statusPage.interval: must be between 1m and 1d",
         ),
         (ONE | {"durationBuckets": [1, 0.5]}, "durationBuckets: must increase"),
         (ONE | {"federationDurationBuckets": [1, 3, 2]}, "federationDurationBuckets: must increase"),
@@ -490,7 +507,7 @@ def test_labels_that_alerts_join_on_cannot_be_added_to_alerts() -> None:
 
 
 def test_the_schema_has_the_exporters_regions_labels_and_shards() -> None:
-    assert DEFINITIONS["region"]["enum"] == list(REGIONS)
+    assert DEFINITIONS["region"]["enum"] == [*REGIONS, None]
     assert refused_names(DEFINITIONS["target"]["properties"]["labels"]) == RESERVED_LABELS
     assert SCHEMA["properties"]["targets"]["propertyNames"]["maxLength"] == MAX_NAME_LENGTH
     names = SCHEMA["properties"]["destinations"]["propertyNames"]
@@ -534,6 +551,24 @@ def test_the_schema_has_exactly_the_exporters_keys_of_a_web_configuration() -> N
         assert set(config[name]["properties"]) == set(groups[name].model_fields), name
     headers = {field.alias for field in HeadersConfig.model_fields.values()}
     assert set(config["http_server_config"]["properties"]["headers"]["properties"]) == headers
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        emea(customDomain="a.example", destinationRegion="EU"),
+        emea(customDomain="a.example") | {"defaults": {"destinationAuthUrl": "https://a.example"}},
+        emea(region="EU") | {"defaults": {"customDomain": "a.example"}},
+        emea(customDomain="a.example") | {"existingSecret": "a"},
+    ],
+)
+def test_a_custom_domain_is_accepted_if_the_destination_may_be_known(values: Values) -> None:
+    assert render(values).one("Deployment")
+
+
+def test_the_longest_shutdown_grace_and_the_shortest_interval_of_the_status_page_are_accepted() -> None:
+    longest = {"shutdownGrace": "10m", "statusPage": {"url": "https://a.example", "interval": "1m"}}
+    assert render(ONE | longest).one("Deployment")
 
 
 @pytest.mark.parametrize("text", ["100ms", "1d"])

@@ -266,6 +266,16 @@ def test_a_click_leads_to_the_page_of_a_federation_and_the_runbook_of_an_alert()
     }
 
 
+def test_what_an_alert_is_about_is_in_its_row() -> None:
+    """Prometheus adds no label to an alert that its expression does not keep."""
+    (panel,) = (
+        found for found in grafana.panels(DASHBOARDS["overview"]) if found["title"] == "Firing alerts"
+    )
+    (asked,) = (grafana.Asked("overview", panel, target) for target in panel["targets"])
+    subjects = {"target", "auth_host", "destination_auth_host", "destination", "instance", "cluster"}
+    assert subjects < set(asked.shown)
+
+
 def test_the_first_row_says_what_is_wrong_since_when_and_what_expires_next() -> None:
     row, *panels = DASHBOARDS["overview"]["panels"]
     until = next(number for number, panel in enumerate(panels) if panel["type"] == "row")
@@ -297,6 +307,17 @@ def test_every_series_is_filtered_by_all_variables_that_apply(asked: grafana.Ask
         by = {matcher.name for matcher in selector.matchers.matchers}
         assert {"cluster", "namespace", "job"} <= by, selector.name
         assert by & {"target", "journey", "instance"} <= variables
+
+
+@pytest.mark.parametrize("asked", QUERIES, ids=str)
+def test_a_federation_and_a_pod_are_told_apart_by_cluster(asked: grafana.Asked) -> None:
+    """Several clusters watch the same federations from several places, and give pods the same addresses."""
+    named = set(asked.shown)
+    if named & {"target", "instance"} or (asked.panel["type"] == "stat" and asked.dashboard == "target"):
+        assert "cluster" in named
+    if asked.dashboard != "target":
+        for labels in re.findall(r"\bby \(([^)]*)\)", asked.expr):
+            assert "cluster" in labels or not {"target", "instance"} & set(labels.split(", ")), labels
 
 
 @pytest.mark.parametrize("asked", QUERIES, ids=str)

@@ -48,3 +48,19 @@ def test_an_address_that_is_none_is_an_error(
         rule_files.main(["--external-url", url, str(tmp_path)])
     assert caught.value.code == 2
     assert "--external-url: must start with http:// or https://" in capsys.readouterr().err
+
+
+def test_commands_bring_what_the_port_asks_for(tmp_path: Path) -> None:
+    command = "curl -sk -u prometheus https://"
+    for alert, texts in written(tmp_path, "--curl", command).items():
+        original = ALERTS[alert]["annotations"]["description"]
+        assert texts["description"] == original.replace("curl -s http://", command)
+
+
+@pytest.mark.parametrize("command", ["wget http://", "curl -s", "curl -u 'a' http://", "curl {{ http://"])
+def test_a_command_that_is_none_is_an_error(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        rule_files.main(["--external-url", "https://a.example", "--curl", command, str(tmp_path)])
+    assert "--curl: must start with curl, end with http:// or https://" in capsys.readouterr().err

@@ -312,6 +312,23 @@ def test_what_a_longer_journey_found_during_an_outage_is_no_page_after_it(tmp_pa
     verify(tmp_path, pod, firing=always(11, 35, DOWN) | always(37, 45))
 
 
+@pytest.mark.parametrize("longer", [Journey.FEDERATION, Journey.DISCOVERY, Journey.AUTHORIZE])
+def test_what_one_of_two_replicas_found_during_an_outage_is_no_page_after_it(
+    longer: Journey, tmp_path: Path
+) -> None:
+    """The other replica has run the longer journey since, and it succeeded."""
+    short = Journey.FEDERATION if longer is Journey.AUTHORIZE else Journey.AUTHORIZE
+    weather: Weather = {5: TIMEOUT if longer is Journey.AUTHORIZE else SOURCE_ERROR, 30: FAIR}
+
+    def replica(address: str, phase: float) -> Pod:
+        slow = a_federation(weather=weather, journey=longer, interval=300.0, phase=phase)
+        both = sorted([slow, a_federation(weather=weather, journey=short)], key=lambda each: each.journey)
+        return Pod(watched=both, instance=address)
+
+    pods = [replica("10.0.0.1:9988", 10), replica("10.0.0.2:9988", 290)]
+    verify(tmp_path, *pods, firing=always(11, 35, DOWN) | always(37, 45))
+
+
 def test_a_restart_after_an_outage_starts_no_page_of_a_longer_journey(tmp_path: Path) -> None:
     """The restarted exporter holds passwords back, so all that is known of the journey is its failure."""
     before = Pod(

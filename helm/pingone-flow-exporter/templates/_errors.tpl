@@ -12,8 +12,8 @@
 {{- define "pingone-flow-exporter.errors" -}}
 {{- $errors := list -}}
 {{- $otherSources := include "pingone-flow-exporter.otherSources" . -}}
-{{- $targets := include "pingone-flow-exporter.targets" . | fromJson -}}
-{{- $destinations := include "pingone-flow-exporter.destinations" . | fromJson -}}
+{{- $targets := .Values.targets -}}
+{{- $destinations := .Values.destinations -}}
 {{- if not (or $targets $otherSources $destinations) -}}
 {{- $errors = append $errors "targets: no target configured; set targets.<name>.sourceEnvironmentId, targets.<name>.destinationEnvironmentId and targets.<name>.clientId" -}}
 {{- end -}}
@@ -70,6 +70,11 @@
 {{- $pair := hasKey $all "clientKeyFile" | ternary (list "clientCertificateFile" "clientKeyFile") (list "clientKeyFile" "clientCertificateFile") -}}
 {{- $errors = append $errors (printf "%s.%s: required by %s" $level (first $pair) (last $pair)) -}}
 {{- end -}}
+{{- $located := or $otherSources (hasKey $fields "region") (hasKey $fields "authUrl") -}}
+{{- range list "destinationRegion" "destinationAuthUrl" "destinationCustomDomain" }}{{ if hasKey $all . }}{{ $located = true }}{{ end }}{{ end -}}
+{{- if and (hasPrefix "targets." $level) (hasKey $all "customDomain") (not $located) -}}
+{{- $errors = append $errors (printf "%s.customDomain: requires destinationRegion, destinationAuthUrl or destinationCustomDomain" $level) -}}
+{{- end -}}
 {{- if contains "@" (toString (get $fields "proxyUrl")) -}}
 {{- $variable := printf "FLOW_EXPORTER_%s__PROXY_URL" ($level | replace "." "__" | upper) -}}
 {{- $errors = append $errors (printf "%s.proxyUrl: must not contain a user or password, which would end up in a ConfigMap; put %s into a Secret and set existingSecret" $level $variable) -}}
@@ -95,6 +100,13 @@
 {{- end -}}
 {{- if contains "@" .Values.statusPage.url -}}
 {{- $errors = append $errors "statusPage.url: must not contain a user or password" -}}
+{{- end -}}
+{{- $refresh := include "pingone-flow-exporter.milliseconds" (.Values.statusPage.interval | default "2m") | int64 -}}
+{{- if and .Values.statusPage.url (or (lt $refresh 60000) (gt $refresh 86400000)) -}}
+{{- $errors = append $errors "statusPage.interval: must be between 1m and 1d" -}}
+{{- end -}}
+{{- if gt (include "pingone-flow-exporter.milliseconds" .Values.shutdownGrace | int64) 600000 -}}
+{{- $errors = append $errors "shutdownGrace: must be between 0s and 10m" -}}
 {{- end -}}
 {{- if and .Values.statusPage.components (not .Values.statusPage.url) -}}
 {{- $errors = append $errors "statusPage.components: requires statusPage.url" -}}

@@ -9,9 +9,9 @@
 {{- define "pingone-flow-exporter.egressPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.networkPolicy.egressPorts }}{{ $ports = append $ports (toString (int .)) }}{{ end -}}
-{{- $settings := include "pingone-flow-exporter.targets" . | fromJson | values -}}
+{{- $settings := .Values.targets | values -}}
 {{- /* Wherever the destination is, its identity providers are elsewhere, and most of them on port 443. */ -}}
-{{- range $_, $fields := get .Values "destinations" | default dict }}{{ if $fields }}{{ $settings = append $settings (merge (dict "destinationRegion" "any") $fields) }}{{ end }}{{ end -}}
+{{- range .Values.destinations }}{{ $settings = append $settings (merge (dict "destinationRegion" "any") .) }}{{ end -}}
 {{- if include "pingone-flow-exporter.otherSources" . }}{{ $settings = append $settings dict }}{{ end -}}
 {{- range $fields := $settings -}}
 {{- $all := mergeOverwrite (deepCopy $.Values.defaults) $fields -}}
@@ -25,7 +25,7 @@
 {{- range $all.loginHosts }}{{ $ports = append $ports (include "pingone-flow-exporter.portOf" .) }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{- range $url := list .Values.egressCheckUrl (dig "url" "" (get .Values "statusPage" | default dict)) -}}
+{{- range $url := list .Values.egressCheckUrl .Values.statusPage.url -}}
 {{- with $url }}{{ $ports = append $ports (include "pingone-flow-exporter.portOf" .) }}{{ end -}}
 {{- end -}}
 {{- $numbers := list -}}

@@ -8,24 +8,9 @@ file        what a reload cannot change          secrets/  web/  config/config.y
 Files are mounted as whole directories, which the kubelet keeps up to date and the exporter watches.
 */}}
 
-{{/* What of a map an overlay has not removed with `null`, as JSON. */}}
-{{- define "pingone-flow-exporter.kept" -}}
-{{- $kept := dict -}}
-{{- range $name, $fields := . }}{{ if not (kindIs "invalid" $fields) }}{{ $_ := set $kept $name $fields }}{{ end }}{{ end -}}
-{{- toJson $kept -}}
-{{- end -}}
-
 {{/* Whether targets may also come from elsewhere than these values: "yes" or nothing. */}}
 {{- define "pingone-flow-exporter.otherSources" -}}
 {{- if or .Values.existingSecret .Values.secretVariables .Values.extraEnv .Values.extraEnvFrom (contains "--config.file" (join " " .Values.extraArgs)) }}yes{{ end -}}
-{{- end -}}
-
-{{- define "pingone-flow-exporter.targets" -}}
-{{- include "pingone-flow-exporter.kept" .Values.targets -}}
-{{- end -}}
-
-{{- define "pingone-flow-exporter.destinations" -}}
-{{- include "pingone-flow-exporter.kept" .Values.destinations -}}
 {{- end -}}
 
 {{/* A value as text: numbers are never written as 1e+06. */}}
@@ -49,7 +34,7 @@ Files are mounted as whole directories, which the kubelet keeps up to date and t
 {{- range $label, $text := $value }}
 {{ $prefix }}__LABELS__{{ upper $label }}: {{ $text | quote }}
 {{- end }}
-{{- else if not (kindIs "invalid" $value) }}
+{{- else }}
 {{ $prefix }}__{{ snakecase $field | upper }}: {{ include "pingone-flow-exporter.text" $value | quote }}
 {{- end }}
 {{- end }}
@@ -61,7 +46,7 @@ Files are mounted as whole directories, which the kubelet keeps up to date and t
 {{- range $field, $value := . -}}
 {{- if eq $field "labels" -}}
 {{- $_ := set $mapping "labels" $value -}}
-{{- else if not (kindIs "invalid" $value) -}}
+{{- else -}}
 {{- $_ := set $mapping (snakecase $field) (include "pingone-flow-exporter.text" $value) -}}
 {{- end -}}
 {{- end -}}
@@ -74,10 +59,10 @@ Files are mounted as whole directories, which the kubelet keeps up to date and t
 FLOW_EXPORTER_CONFIG_FILE: {{ include "pingone-flow-exporter.directory" "config" }}/config.yaml
 {{- else }}
 {{- include "pingone-flow-exporter.fields" (list "FLOW_EXPORTER_DEFAULTS" .Values.defaults) }}
-{{- range $name, $fields := include "pingone-flow-exporter.targets" . | fromJson }}
+{{- range $name, $fields := .Values.targets }}
 {{- include "pingone-flow-exporter.fields" (list (printf "FLOW_EXPORTER_TARGETS__%s" (upper $name)) $fields) }}
 {{- end }}
-{{- range $name, $fields := include "pingone-flow-exporter.destinations" . | fromJson }}
+{{- range $name, $fields := .Values.destinations }}
 {{- include "pingone-flow-exporter.fields" (list (printf "FLOW_EXPORTER_DESTINATIONS__%s" (upper $name)) $fields) }}
 {{- end }}
 FLOW_EXPORTER_LOG__LEVEL: {{ .Values.log.level | quote }}
@@ -123,11 +108,11 @@ FLOW_EXPORTER_FEDERATION_DURATION_BUCKETS: {{ include "pingone-flow-exporter.tex
 {{/* The configuration file: everything that a reload can change. */}}
 {{- define "pingone-flow-exporter.file" -}}
 {{- $targets := dict -}}
-{{- range $name, $fields := include "pingone-flow-exporter.targets" . | fromJson -}}
+{{- range $name, $fields := .Values.targets -}}
 {{- $_ := set $targets $name (include "pingone-flow-exporter.mapping" $fields | fromYaml) -}}
 {{- end -}}
 {{- $destinations := dict -}}
-{{- range $name, $fields := include "pingone-flow-exporter.destinations" . | fromJson -}}
+{{- range $name, $fields := .Values.destinations -}}
 {{- $_ := set $destinations $name (include "pingone-flow-exporter.mapping" $fields | fromYaml) -}}
 {{- end -}}
 {{- $file := dict "log" (dict "level" .Values.log.level) -}}
