@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from exporter.outcome import KNOWN_STATUSES, UNKNOWN
+from exporter.outcome import KNOWN_STATUSES, UNKNOWN, Phase
 from exporter.probing.errors import KNOWN_CODES, OTHER
 from exporter.probing.links import Link
 from exporter.reasons import Reason
@@ -129,7 +129,6 @@ class Template(StrEnum):
     BUG = "bug in the exporter, see its log ({host})"
     STALLED = "exporter stalled; the response may have arrived in time ({host})"
     KEPT_WAITING = "peer closed the connection: the exporter kept it waiting ({host})"
-    DELAYED = "exporter delayed the probe beyond twice its timeout ({host})"
 
 
 class Detail(NamedTuple):
@@ -170,7 +169,12 @@ VIOLATIONS: Mapping[str, str] = {
 }
 """What may be wrong with a response."""
 
-WHILE = ("while connecting", "during the TLS handshake", "while reading headers", "while reading the body")
+WHILE = {
+    Phase.CONNECT: "while connecting",
+    Phase.TLS: "during the TLS handshake",
+    Phase.PROCESSING: "while reading headers",
+    Phase.TRANSFER: "while reading the body",
+}
 
 _MEMBERS = """authenticate link|form action|resumeUrl|flowId|code|client_id|redirect_uri|state|issuer|
 authorization_endpoint|token_endpoint|jwks_uri|response_types_supported|response_modes_supported|
@@ -206,7 +210,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
         "statuses": rf"{_STATUS}(?:, {_STATUS})*(?: and \d{{1,5}} more)?",
         "status": _one_of((*KNOWN_STATUSES, UNKNOWN)),
         "reason": _one_of(Reason),
-        "while": _one_of(WHILE),
+        "while": _one_of(WHILE.values()),
         "violation": _one_of(VIOLATIONS.values()),
         "member": _MEMBERS,
         "value": r"code|pi\.flow",

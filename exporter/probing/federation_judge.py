@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from exporter.outcome import COMPLETED, DAVINCI, FAILED
+from exporter.outcome import COMPLETED, DAVINCI
 from exporter.probing.contract import is_of_environment
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import (
@@ -21,7 +21,7 @@ from exporter.probing.errors import (
     parse_object,
     value_at,
 )
-from exporter.probing.judge import flow_status, is_plain_refusal, judge, judge_flow, judge_json, unexpected
+from exporter.probing.judge import flow_status, is_plain_refusal, judge, judge_flow, judge_json
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
 from exporter.probing.messages import Answer, Expectation, Judge, Verdict, failed
 from exporter.reasons import Fault, Reason
@@ -48,7 +48,6 @@ _POSSIBLE_ACCOUNT_REASONS = frozenset({
 
 NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
 MALFORMED = Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER)
-_NO_CODE = Detail(Template.MEMBER_MISSING, {"member": "code"})
 
 
 def is_redirect(answer: Answer) -> bool:
@@ -66,7 +65,7 @@ def judge_destination_flow(answer: Answer, *, destination: Endpoints) -> Verdict
         return verdict
     status = flow_status(verdict.flow)
     statuses = () if status in {None, DAVINCI} else (status,)
-    verdict = judge_flow(verdict.flow, Expectation(destination.environment_id, destination.url, statuses))
+    verdict = judge_flow(verdict.flow, Expectation(destination, statuses))
     if verdict.reason is Reason.UNEXPECTED_STATUS:
         return replace(verdict, detail=Detail(Template.DAVINCI))
     return _with_flow_id(verdict)
@@ -157,7 +156,7 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a COMPLETED flow with a URL to continue at."""
-    verdict = replace(judge(answer, Expectation(source.environment_id, source.url, (COMPLETED,))), checks={})
+    verdict = replace(judge(answer, Expectation(source, (COMPLETED,))), checks={})
     if verdict.reason is Reason.OK:
         href = verdict.flow.get("resumeUrl")
         if href is not None:
@@ -238,7 +237,10 @@ def judge_code(
         else:
             is_right = own is not None or leads_to(link, redirect_uri)
         if link.parameter("code") is None:
-            return replace(NOT_ALLOWED, detail=_NO_CODE) if is_right else verdict
+            missing = failed(
+                Reason.LOCATION_INVALID, Fault.CONFIGURATION, Template.MEMBER_MISSING, member="code"
+            )
+            return missing if is_right else verdict
         if not is_right:
             return NOT_ALLOWED
         returned, to = link.parameters(), link.url
@@ -247,22 +249,21 @@ def judge_code(
         return _with_code(replace(verdict, location=to), returned, state)
     if verdict.reason is not Reason.OK:
         return verdict
-    status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)
-    if status == FAILED or (codes and (status is None or verdict.flow.get("error"))):
-        return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
     response = verdict.flow.get("authorizeResponse")
     fields = response if isinstance(response, dict) else {}
     parameters = tuple((name, value) for name, value in fields.items() if isinstance(value, str))
-    is_own = is_of_environment(verdict.flow, status, at.environment_id)
-    if not (is_own and dict(parameters).get("code")):
-        if codes := codes_in_document({"error": fields.get("error")}):
-            return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
-        if is_own and status is not None and status != COMPLETED:
-            detail = unexpected(status, (COMPLETED,))
-            return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status, detail=detail)
-        detail = _NO_CODE if is_own else Detail(Template.OTHER_ENVIRONMENT)
-        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
-    return _with_code(replace(verdict, flow_status=status), parameters, state)
+    flow = judge_flow(verdict.flow, Expectation(at, (COMPLETED,)))
+    flow = replace(flow, checks={}, lifetime=None, created=None)
+    if flow.reason is Reason.FLOW_FAILED:
+        return flow
+    is_own = is_of_environment(verdict.flow, flow.flow_status, at.environment_id)
+    if is_own and dict(parameters).get("code"):
+        return _with_code(replace(verdict, flow_status=flow.flow_status), parameters, state)
+    if codes := codes_in_document({"error": fields.get("error")}):
+        return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, flow.flow_status, codes)
+    if is_own and flow.reason is not Reason.UNEXPECTED_STATUS:
+        return flow.with_finding(Reason.NOT_A_FLOW, Fault.PROVIDER, Template.MEMBER_MISSING, member="code")
+    return flow
 
 
 def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:
@@ -338,8 +339,7 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
 
 def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
-    expectation = Expectation(destination.environment_id, destination.url, (COMPLETED,))
-    verdict = replace(judge(answer, expectation), checks={})
+    verdict = replace(judge(answer, Expectation(destination, (COMPLETED,))), checks={})
     if verdict.reason is Reason.FLOW_FAILED:
         return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:

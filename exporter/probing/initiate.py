@@ -37,7 +37,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         if (form := next(forms, None)) is not None:
             return _judge_saml(target, answer, parse_link(form.action, url), form.fields)
     if not is_redirect(answer) or codes_in_location(answer.headers.get("location")):
-        return replace(judge(answer, Expectation(destination.environment_id, destination.url, ())), checks={})
+        return replace(judge(answer, Expectation(destination, ())), checks={})
     if verdict.reason is Reason.BLOCKED:
         return verdict
     link = parse_link(answer.headers["location"].partition("#")[0], url)  # a fragment is never sent
@@ -133,10 +133,9 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
     if not _is_at_pingone(destination, link):
         return None
     base = link.path.removesuffix(_AUTHORIZE_PATH)
-    environment_id = base.rpartition("/")[2]
+    environment_id = base.rpartition("/")[2].lower()
     url = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
-    bases = (link._replace(url=url, path=base, query=""),)
-    return Endpoints(environment_id.lower() if is_uuid(environment_id) else "", url, bases)
+    return endpoints(url, environment_id if is_uuid(environment_id) else "")
 
 
 def _is_at_pingone(destination: Endpoints, link: Link) -> bool:
@@ -152,9 +151,8 @@ def _is_at_pingone(destination: Endpoints, link: Link) -> bool:
     if own is None or link.origin != own.origin:
         return False
     path = own.path.rstrip("/")
-    if path.endswith(f"/{destination.environment_id}"):
-        return has_id and before == path.removesuffix(f"/{destination.environment_id}")
-    return base == path or (has_id and before == path)
+    shared = path.removesuffix(f"/{destination.environment_id}")
+    return (has_id and before == shared) or base == path == shared
 
 
 def _invalid_member(request: ProviderRequest, destination: Endpoints) -> str | None:

@@ -108,7 +108,7 @@ def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_h
         return verdict
     found = verdict.flow.get("keys")
     published = [key for key in found if isinstance(key, dict)] if isinstance(found, list) else []
-    keys = [key for key in usable_keys(verdict.flow) if _algorithms_of(key) & algorithms]
+    keys = [key for key in usable_keys(verdict.flow) if algorithms_of(key) & algorithms]
     if len(published) > MAX_KEYS:
         return _no_keys(published, Template.TOO_MANY_KEYS)
     dangers = set(map(_danger, published))
@@ -164,7 +164,7 @@ def _checks(
     return checks
 
 
-def _algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
+def algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
     """Return the algorithms that a usable key may sign with."""
     if "alg" in key:
         return frozenset({key["alg"]})

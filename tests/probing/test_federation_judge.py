@@ -126,7 +126,7 @@ def test_a_link_that_does_not_lead_to_the_destination_is_refused(
 
 @pytest.mark.parametrize("identifier", [None, 7, "", "a/b", "../x"])
 def test_a_flow_without_a_valid_id_cannot_be_acted_on(identifier: object) -> None:
-    expectation = Expectation(SOURCE, FROM.url, ("USERNAME_PASSWORD_REQUIRED",))
+    expectation = Expectation(FROM, ("USERNAME_PASSWORD_REQUIRED",))
     answer = said(id=identifier, status="USERNAME_PASSWORD_REQUIRED")
     verdict = judge_flow_to_act_on(answer, expectation=expectation)
     assert found(verdict) == (Reason.NOT_A_FLOW, Fault.PROVIDER)
@@ -477,7 +477,7 @@ def test_the_destinations_flow_must_be_completed(status: str, finding: tuple[Rea
 def test_a_flow_that_begins_with_a_redirect_has_its_id_there_and_another_is_judged_itself(
     answer: Answer, finding: tuple[Reason, Fault], codes: tuple[str, ...]
 ) -> None:
-    expectation = Expectation(SOURCE, FROM.url, ("OTP_REQUIRED",))
+    expectation = Expectation(FROM, ("OTP_REQUIRED",))
     judge_other = partial(judge_flow_to_act_on, expectation=expectation)
     verdict = judge_flow_redirect(answer, url=URL, judge_other=judge_other)
     assert found(verdict) == finding
