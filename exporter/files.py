@@ -43,15 +43,15 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
         raise FileError(describe_os_error(error, path, max_bytes)) from error
 
 
-def read_file(path: str | Path, max_bytes: int, *, dir_fd: int | None = None) -> bytes:
-    """Read a whole file, without a bound in time; a relative path starts at the open directory `dir_fd`.
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Read a whole file, without a bound in time.
 
     Raises:
         IsADirectoryError: it is not a regular file.
         OSError: it cannot be read; EFBIG if it is too large.
     """
     # Without O_NONBLOCK, opening a named pipe waits for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise IsADirectoryError(errno.EISDIR, "not a regular file")

@@ -1,6 +1,6 @@
 """Load the configuration: read all sources, merge them, validate all at once, resolve the result."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import product
@@ -9,7 +9,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from exporter.files import file_digests
-from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
 from exporter.settings.explain import explain
 from exporter.settings.provenance import (
     PREFIX,
@@ -23,9 +22,9 @@ from exporter.settings.provenance import (
 )
 from exporter.settings.resolve import Config, resolve
 from exporter.settings.schema import Settings
-from exporter.settings.secret_files import read_secret_files
 from exporter.settings.target_settings import CLIENT_CERTIFICATE, SECRETS
 from exporter.settings.values import clean, parse_path
+from exporter.settings.variables import ENV_FILE, read_env_file, read_environment, read_secret_files
 from exporter.settings.web_file import read_web_file
 from exporter.settings.yaml_file import read_yaml_file
 from exporter.tls import KEY, TlsFileError, WebSecurity, check_authorities, check_client_certificate
@@ -62,8 +61,7 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
     Raises:
         ConfigurationError: with every error that was found.
     """
-    sources, files = _read_sources(environ, directory, flags or {})
-    raw = _merge(sources)
+    raw, files = _read_sources(environ, directory, flags or {})
     errors = list(raw.errors)
     settings: Settings | None = None
     try:
@@ -74,7 +72,7 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
     files = tls_files | files  # of two digests, the first one counts
     errors += tls_errors
     security: WebSecurity | None = None
-    if named := _named_path([raw], WEB_CONFIG_FILE, directory):
+    if named := _named_path(raw, WEB_CONFIG_FILE, directory):
         security, found, web_files = read_web_file(*named)
         errors += found
         files = web_files | files
@@ -85,30 +83,30 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
 
 def _read_sources(
     environ: Mapping[str, str], directory: Path, flags: Mapping[str, str]
-) -> tuple[list[RawSettings], dict[Path, bytes]]:
+) -> tuple[RawSettings, dict[Path, bytes]]:
     """Read all sources, strongest first; each may name the next ones. Return also the files' digests."""
     files = file_digests([directory / ENV_FILE])
-    written = {FLAGS[flag]: RawValue(value, Location(flag)) for flag, value in flags.items()}
-    sources = [RawSettings(written), *read_environment(environ), *read_env_file(directory, environ)]
-    if named := _named_path(sources, SECRETS_DIR, directory):
+    raw = RawSettings({FLAGS[flag]: RawValue(value, Location(flag)) for flag, value in flags.items()})
+    raw.add_weaker(read_environment(environ))
+    raw.add_weaker(read_env_file(directory, environ))
+    if named := _named_path(raw, SECRETS_DIR, directory):
         files |= file_digests([named[0]])
-        sources += _without(read_secret_files(*named), "a secret file", SECRETS_DIR)
-    if named := _named_path(sources, CONFIG_FILE, directory):
+        raw.add_weaker(_without(read_secret_files(*named), "a secret file", SECRETS_DIR))
+    if named := _named_path(raw, CONFIG_FILE, directory):
         files |= file_digests([named[0]])
         read = read_yaml_file(*named, MAX_CONFIG_FILE_BYTES, fold)
         read.errors += _secrets_in_file(read)
-        sources += _without([read], "a configuration file", CONFIG_FILE, SECRETS_DIR)
-    return sources, files
+        raw.add_weaker(_without(read, "a configuration file", CONFIG_FILE, SECRETS_DIR))
+    raw.drop_conflicts()
+    return raw, files
 
 
-def _named_path(
-    sources: Sequence[RawSettings], setting: Keys, directory: Path
-) -> tuple[Path, Location] | None:
-    """Return the path that the strongest value of a setting names, and where that is written."""
-    raw = next((source.values[setting] for source in sources if setting in source.values), None)
+def _named_path(raw: RawSettings, setting: Keys, directory: Path) -> tuple[Path, Location] | None:
+    """Return the path that a setting names, and where that is written."""
+    value = raw.values.get(setting)
     with suppress(ValueError):  # not a path, which the schema reports
-        if raw and (path := _file_path(raw, directory)):
-            return path, raw.location
+        if value and (path := _file_path(value, directory)):
+            return path, value.location
     return None
 
 
@@ -118,14 +116,13 @@ def _file_path(raw: RawValue, directory: Path) -> Path | None:
     return directory / parse_path(text) if isinstance(text, str) and text else None
 
 
-def _without(sources: list[RawSettings], kind: str, *settings: Keys) -> list[RawSettings]:
+def _without(source: RawSettings, kind: str, *settings: Keys) -> RawSettings:
     """Remove settings that cannot be in a source, since they name it or a stronger one."""
-    for source in sources:
-        for keys in settings:
-            if raw := source.values.pop(keys, None):
-                variable = f"{PREFIX}{keys[0].upper()}"
-                source.error(raw.location, f"not allowed in {kind}; set {variable} in the environment")
-    return sources
+    for keys in settings:
+        if raw := source.values.pop(keys, None):
+            variable = f"{PREFIX}{keys[0].upper()}"
+            source.error(raw.location, f"not allowed in {kind}; set {variable} in the environment")
+    return source
 
 
 def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
@@ -136,24 +133,6 @@ def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
             yield raw.location.error(
                 f"secret in a configuration file; set it by a variable or in {PREFIX}SECRETS_DIR"
             )
-
-
-def _merge(sources: Sequence[RawSettings]) -> RawSettings:
-    """Merge sources, strongest first; a value that others treat as a group is an error."""
-    merged = RawSettings(complete=all(source.complete for source in sources))
-    for source in reversed(sources):
-        merged.values |= source.values
-        merged.groups |= source.groups
-        merged.items |= source.items
-        merged.errors += source.errors
-    groups = {path[:length]: path for path in merged.values for length in range(1, len(path))}
-    for path in groups.keys() & merged.values.keys():
-        raw, member = merged.values[path], merged.values[groups[path]]
-        if raw.value is not None:  # YAML's null is an empty group
-            merged.error(raw.location, f"conflicts with {member.location}; remove one of them")
-    for path in groups:
-        merged.values.pop(path, None)
-    return merged
 
 
 def _check_tls_files(raw: RawSettings, directory: Path) -> tuple[dict[Path, bytes], list[InvalidSetting]]:

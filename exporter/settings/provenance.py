@@ -94,7 +94,7 @@ class RawValue:
 
 @dataclass(slots=True)
 class RawSettings:
-    """The settings of one source."""
+    """The settings of one source, or of several."""
 
     values: dict[Keys, RawValue] = field(default_factory=dict)  # every value that the source sets
     groups: dict[Keys, Location] = field(default_factory=dict)
@@ -116,6 +116,24 @@ class RawSettings:
             return False
         self.groups[path] = location
         return True
+
+    def add_weaker(self, other: RawSettings) -> None:
+        """Add what a weaker source sets; a value that is set already stays."""
+        self.values = other.values | self.values
+        self.groups = other.groups | self.groups
+        self.items = other.items | self.items
+        self.errors = [*self.errors, *other.errors]
+        self.complete = self.complete and other.complete
+
+    def drop_conflicts(self) -> None:
+        """Report each value at a path that other values treat as a group, and leave it out."""
+        groups = {path[:length]: path for path in self.values for length in range(1, len(path))}
+        for path in groups.keys() & self.values.keys():
+            raw, member = self.values[path], self.values[groups[path]]
+            if raw.value is not None:  # YAML's null is an empty group
+                self.error(raw.location, f"conflicts with {member.location}; remove one of them")
+        for path in groups:
+            self.values.pop(path, None)
 
     def location(self, path: Keys) -> Location | None:
         """Return where something is written, None if it is not."""

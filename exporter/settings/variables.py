@@ -1,22 +1,24 @@
-"""Read settings from the environment, from `.env`, and from the JSON in FLOW_EXPORTER_TARGETS.
+"""Read variables: from the environment, from `.env`, and from the files of a mounted Secret.
 
-pydantic-settings' own source for `.env` skips lines that it cannot parse, keeps the last of two equal names,
-and looks into the process's environment.
+In each, the JSON of FLOW_EXPORTER_TARGETS is weaker than single variables.
 """
 
+import errno
 import io
 import json
+import os
 import re
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
-from exporter.files import FileError, read_bounded
+from exporter.files import FileError, call_with_timeout, describe_os_error, printable, read_bounded, read_file
 from exporter.settings.provenance import (
     DELIMITER,
     PREFIX,
@@ -30,6 +32,12 @@ from exporter.settings.provenance import (
 
 ENV_FILE = ".env"
 
+MAX_SECRET_FILE_BYTES = 1024 * 1024
+"""More does not fit into a Secret."""
+MAX_SECRETS_BYTES = 16 * MAX_SECRET_FILE_BYTES
+MAX_SECRET_FILES = 20_000
+
+_MAX_SECRETS_READS = 5
 _MAX_ENV_FILE_BYTES = 8 * 1024 * 1024
 _MAX_JSON_DEPTH = 20
 _JSON_EXAMPLE = 'use e.g. {"emea": {"client_id": "..."}}'
@@ -39,23 +47,24 @@ _UNDEFINED = "refers to an undefined ${NAME}; define it, or enclose the value in
 _SINGLE_QUOTED = re.compile(r"""\s*(?:export\s+)?(?:'[^']+'|[^=\#\s]+)[^\S\r\n]*=[^\S\r\n]*'""")
 
 
-def read_environment(environ: Mapping[str, str]) -> list[RawSettings]:
-    """Read the environment: its variables, then the weaker JSON of FLOW_EXPORTER_TARGETS."""
+def read_environment(environ: Mapping[str, str]) -> RawSettings:
+    """Read the environment."""
     variables: list[tuple[str, str]] = []
     errors: list[InvalidSetting] = []
     # Sorted, so that "first" in an error does not depend on the order of the environment.
     for name, value in sorted(environ.items()):
         quoted = _IN_QUOTES.fullmatch(value.strip())
-        if quoted and is_setting(name):
+        if quoted and _is_setting(name):
             errors.append(Location(name).error(_QUOTED))
         variables.append((name, quoted[2] if quoted else value))  # what is inside is checked, too
-    return read_variables(variables, errors=errors)
+    return _read_variables(variables, errors)
 
 
-def read_env_file(directory: Path, environ: Mapping[str, str]) -> list[RawSettings]:
+def read_env_file(directory: Path, environ: Mapping[str, str]) -> RawSettings:
     """Read `.env`, if it exists; `${NAME}` may refer to the environment, besides names in the file.
 
-    A directory named `.env`, as of some virtual environments, is ignored.
+    A directory named `.env`, as of some virtual environments, is ignored. pydantic-settings' own source skips
+    lines that it cannot parse, keeps the last of two equal names, and looks into the process's environment.
     """
     path = directory / ENV_FILE
     try:
@@ -64,16 +73,16 @@ def read_env_file(directory: Path, environ: Mapping[str, str]) -> list[RawSettin
         message = "not encoded in UTF-8"
     except FileError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
-            return []
+            return RawSettings()
         if isinstance(error.__cause__, IsADirectoryError) and path.is_dir():
-            return []
+            return RawSettings()
         message = str(error)
     else:
         return _parse_env_file(text, environ)
-    return [RawSettings(errors=[Location(file=ENV_FILE).error(message)], complete=False)]
+    return RawSettings(errors=[Location(file=ENV_FILE).error(message)], complete=False)
 
 
-def _parse_env_file(content: str, environ: Mapping[str, str]) -> list[RawSettings]:
+def _parse_env_file(content: str, environ: Mapping[str, str]) -> RawSettings:
     variables: list[tuple[str, str]] = []
     errors: list[InvalidSetting] = []
     known: dict[str, str] = {}
@@ -81,7 +90,7 @@ def _parse_env_file(content: str, environ: Mapping[str, str]) -> list[RawSetting
     for binding in parse_stream(io.StringIO(content)):
         if binding.error or (binding.key is not None and binding.value is None):
             text = binding.original.string
-            if is_setting(text.strip().removeprefix("export ").lstrip().lstrip("'")):
+            if _is_setting(text.strip().removeprefix("export ").lstrip().lstrip("'")):
                 blank_lines = text[: len(text) - len(text.lstrip())].count("\n")
                 location = Location(file=ENV_FILE, line=binding.original.line + blank_lines)
                 errors.append(location.error("syntax error; use NAME=value, with both quotes or none"))
@@ -89,10 +98,10 @@ def _parse_env_file(content: str, environ: Mapping[str, str]) -> list[RawSetting
             value, undefined = _expand(binding, scope)
             if not undefined:
                 known[binding.key] = value
-            elif is_setting(binding.key):
+            elif _is_setting(binding.key):
                 errors.append(Location(binding.key, file=ENV_FILE).error(_UNDEFINED))
             variables.append((binding.key, value))
-    return read_variables(variables, ENV_FILE, errors)
+    return _read_variables(variables, errors, ENV_FILE)
 
 
 def _expand(binding: Binding, names: Mapping[str, str]) -> tuple[str, bool]:
@@ -107,28 +116,88 @@ def _expand(binding: Binding, names: Mapping[str, str]) -> tuple[str, bool]:
     return "".join(atom.resolve(names) for atom in atoms), undefined
 
 
-def is_setting(name: str) -> bool:
+def read_secret_files(directory: Path, named_at: Location) -> RawSettings:
+    """Read the files of a mounted Secret, one per variable and named like it; other names are ignored.
+
+        FLOW_EXPORTER_TARGETS__EMEA__PROXY_URL -> ..data/FLOW_EXPORTER_…     ..data -> ..2026_11_25_10_00_00.1
+
+    On every change, Kubernetes swaps `..data`, then removes the old directory.
+
+    Args:
+        directory: where it is mounted.
+        named_at: where the operator names it, for errors about the directory itself.
+    """
+    shown = printable(str(directory))
+    for _ in range(_MAX_SECRETS_READS):
+        try:
+            if (settings := call_with_timeout(lambda: _read_secret(directory))) is not None:
+                return settings
+            message = f"directory changes while it is read: {shown}"
+        except FileNotFoundError:
+            message = f"directory not found: {shown}"
+        except OSError as error:
+            message = describe_os_error(error, directory, 0)
+            break
+    return RawSettings(errors=[named_at.error(message)])
+
+
+def _read_secret(directory: Path) -> RawSettings | None:
+    """Read one version of a Secret; None if it is no longer the current one, so that two are never mixed."""
+    version = _current_version(directory)
+    with os.scandir(version) as entries:
+        names = list(islice((each.name for each in entries if _is_setting(each.name)), MAX_SECRET_FILES + 1))
+    if len(names) > MAX_SECRET_FILES:
+        raise OSError(errno.E2BIG, f"more than {MAX_SECRET_FILES} files")
+    variables: list[tuple[str, str]] = []
+    errors: list[InvalidSetting] = []
+    remaining = MAX_SECRETS_BYTES
+    file = directory.name or str(directory)
+    for name in sorted(names):
+        location = Location(name, file=file)
+        limit = min(MAX_SECRET_FILE_BYTES, remaining)
+        try:
+            content = read_file(version / name, limit)
+            remaining -= len(content)
+            variables.append((name, content.decode().removesuffix("\n").removesuffix("\r")))
+        except UnicodeDecodeError:
+            errors.append(location.error("not encoded in UTF-8"))
+        except OSError as error:
+            message = describe_os_error(error, directory / name, limit)
+            if error.errno == errno.EFBIG and limit < MAX_SECRET_FILE_BYTES:
+                shown = printable(str(directory))
+                message = f"secret files larger than {MAX_SECRETS_BYTES // 1024} KiB together: {shown}"
+            errors.append(location.error(message))
+    if _current_version(directory) != version:
+        return None
+    settings = _read_variables(variables, errors, file)
+    settings.complete &= not errors
+    return settings
+
+
+def _current_version(directory: Path) -> Path:
+    data = directory / "..data"
+    return Path(os.path.realpath(data if data.is_dir() else directory, strict=True))
+
+
+def _is_setting(name: str) -> bool:
     """Return whether a variable's name has the exporter's prefix, in any case."""
     return fold(name[: len(PREFIX)]) == fold(PREFIX)
 
 
-def read_variables(
-    variables: Iterable[tuple[str, str]], file: str = "", errors: Iterable[InvalidSetting] = ()
-) -> list[RawSettings]:
+def _read_variables(
+    variables: Iterable[tuple[str, str]], errors: list[InvalidSetting], file: str = ""
+) -> RawSettings:
     """Read variables of one source; those of other programs are ignored.
 
     Args:
         variables: names and values; a name may be there twice.
-        file: the file or directory that they are from; empty for the environment.
         errors: found in their source so far.
-
-    Returns:
-        The single variables, then the weaker JSON of FLOW_EXPORTER_TARGETS.
+        file: the file or directory that they are from; empty for the environment.
     """
-    settings = RawSettings(errors=[*errors])
+    settings = RawSettings(errors=errors)
     groups: dict[Keys, Location] = {}
     for name, value in variables:
-        if not is_setting(name):
+        if not _is_setting(name):
             continue
         location = Location(name, file=file)
         parts = name[len(PREFIX) :].split(DELIMITER)
@@ -138,8 +207,9 @@ def read_variables(
             end = len(PREFIX + DELIMITER.join(parts[:2]))
             groups.setdefault(path[:2], replace(location, variable=name[:end]))
     settings.groups |= groups
-    document = settings.values.pop(("targets",), None)
-    return [settings] if document is None else [settings, _read_json(document)]
+    if document := settings.values.pop(("targets",), None):
+        settings.add_weaker(_read_json(document))
+    return settings
 
 
 class _Pairs(list[tuple[str, object]]):
