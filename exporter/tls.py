@@ -14,7 +14,8 @@ MAX_PEM_BYTES = 1024 * 1024
 
 _ENCRYPTED_KEY = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")  # PKCS #8, and before that
 
-CERTIFICATE, KEY, AUTHORITIES = "certificate", "key", "client authorities"
+CERTIFICATE, KEY, AUTHORITIES = "cert", "key", "client_ca"
+"""Named as in the web configuration file."""
 
 
 class TlsFileError(ValueError):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from exporter.files import file_digests
 from exporter.settings.explain import explain
 from exporter.settings.provenance import (
     PREFIX,
@@ -51,8 +50,6 @@ _WITH_SECRETS = {"targets", "defaults", "destinations"}
 def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] | None = None) -> Config:
     """Load and check the configuration. Reads files: not for the event loop.
 
-    The digest of each file is taken before it is read, so that a change in between is noticed later.
-
     Args:
         environ: the environment; variables of other programs are ignored.
         directory: the working directory: where `.env` may be, and where relative paths start.
@@ -61,51 +58,45 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
     Raises:
         ConfigurationError: with every error that was found.
     """
-    raw, files = _read_sources(environ, directory, flags or {})
-    errors = list(raw.errors)
+    raw = _read_sources(environ, directory, flags or {})
     settings: Settings | None = None
     try:
         settings = Settings(raw=raw.nested())  # type: ignore[call-arg]  # taken by settings_customise_sources
     except ValidationError as error:
-        errors += explain(error, raw, Settings)
-    tls_files, tls_errors = _check_tls_files(raw, directory)
-    files = tls_files | files  # of two digests, the first one counts
-    errors += tls_errors
+        raw.errors += explain(error, raw, Settings)
+    _check_tls_files(raw, directory)
     security: WebSecurity | None = None
-    if named := _named_path(raw, WEB_CONFIG_FILE, directory):
-        security, found, web_files = read_web_file(*named)
-        errors += found
-        files = web_files | files
-    if errors or settings is None:
-        raise ConfigurationError(errors, files=files)
-    return resolve(settings, security, directory, files)
+    if named := _named_file(raw, WEB_CONFIG_FILE, directory):
+        security, web = read_web_file(*named)
+        raw.errors += web.errors
+        raw.files = web.files | raw.files
+    if raw.errors or settings is None:
+        raise ConfigurationError(raw.errors, files=raw.files)
+    return resolve(settings, security, directory, raw.files)
 
 
-def _read_sources(
-    environ: Mapping[str, str], directory: Path, flags: Mapping[str, str]
-) -> tuple[RawSettings, dict[Path, bytes]]:
-    """Read all sources, strongest first; each may name the next ones. Return also the files' digests."""
-    files = file_digests([directory / ENV_FILE])
+def _read_sources(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str]) -> RawSettings:
+    """Read all sources, strongest first; each may name the next ones."""
     raw = RawSettings({FLAGS[flag]: RawValue(value, Location(flag)) for flag, value in flags.items()})
     raw.add_weaker(read_environment(environ))
+    raw.note(directory / ENV_FILE)
     raw.add_weaker(read_env_file(directory, environ))
-    if named := _named_path(raw, SECRETS_DIR, directory):
-        files |= file_digests([named[0]])
+    if named := _named_file(raw, SECRETS_DIR, directory):
         raw.add_weaker(_without(read_secret_files(*named), "a secret file", SECRETS_DIR))
-    if named := _named_path(raw, CONFIG_FILE, directory):
-        files |= file_digests([named[0]])
+    if named := _named_file(raw, CONFIG_FILE, directory):
         read = read_yaml_file(*named, MAX_CONFIG_FILE_BYTES, fold)
         read.errors += _secrets_in_file(read)
         raw.add_weaker(_without(read, "a configuration file", CONFIG_FILE, SECRETS_DIR))
     raw.drop_conflicts()
-    return raw, files
+    return raw
 
 
-def _named_path(raw: RawSettings, setting: Keys, directory: Path) -> tuple[Path, Location] | None:
-    """Return the path that a setting names, and where that is written."""
+def _named_file(raw: RawSettings, setting: Keys, directory: Path) -> tuple[Path, Location] | None:
+    """Return the file or directory to read that a setting names, and where that is written."""
     value = raw.values.get(setting)
     with suppress(ValueError):  # not a path, which the schema reports
         if value and (path := _file_path(value, directory)):
+            raw.note(path)
             return path, value.location
     return None
 
@@ -135,9 +126,8 @@ def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
             )
 
 
-def _check_tls_files(raw: RawSettings, directory: Path) -> tuple[dict[Path, bytes], list[InvalidSetting]]:
-    """Check each file of certificates and keys once, also of invalid settings; return digests and errors."""
-    files, errors = dict[Path, bytes](), list[InvalidSetting]()
+def _check_tls_files(raw: RawSettings, directory: Path) -> None:
+    """Check each file of certificates and keys once, also of invalid settings."""
     problem = cache(_tls_problem)
     levels = sorted({path[:-1] for path in raw.values if path[0] in _WITH_SECRETS})
     checks = (check_authorities, ("ca_file",)), (check_client_certificate, CLIENT_CERTIFICATE)
@@ -149,11 +139,10 @@ def _check_tls_files(raw: RawSettings, directory: Path) -> tuple[dict[Path, byte
             continue
         if paths[0] is None:  # the others are of no use without it
             continue
-        files |= file_digests(path for path in paths if path is not None and path not in files)
+        raw.note(*filter(None, paths))
         if found := problem(check, *paths):
             at_fault = keys[-1] if found.part == KEY else keys[0]
-            errors.append(raw.values[at_fault].location.error(str(found)))
-    return files, errors
+            raw.error(raw.values[at_fault].location, str(found))
 
 
 def _tls_problem(check: Callable[..., None], *paths: Path | None) -> TlsFileError | None:

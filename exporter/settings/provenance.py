@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from exporter.files import printable
+from exporter.files import file_digests, printable
 
 PREFIX = "FLOW_EXPORTER_"
 DELIMITER = "__"
@@ -104,6 +104,8 @@ class RawSettings:
     """Errors in the source itself, such as a name that is set twice."""
     complete: bool = True
     """Whether the source was read to its end; otherwise nothing can be reported as missing."""
+    files: dict[Path, bytes] = field(default_factory=dict)
+    """Files and directories that all of this is read from, or would be if they existed; their digests."""
 
     def add(self, path: Keys, value: object, location: Location) -> None:
         """Add a value, unless something else is at its path already."""
@@ -124,6 +126,11 @@ class RawSettings:
         self.items = other.items | self.items
         self.errors = [*self.errors, *other.errors]
         self.complete = self.complete and other.complete
+        self.files = other.files | self.files
+
+    def note(self, *paths: Path) -> None:
+        """Take digests of files before they are read, so that a change in between is noticed later."""
+        self.files |= file_digests(path for path in paths if path not in self.files)
 
     def drop_conflicts(self) -> None:
         """Report each value at a path that other values treat as a group, and leave it out."""

@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from exporter.files import file_digests
 from exporter.settings.explain import explain
-from exporter.settings.provenance import InvalidSetting, Location
+from exporter.settings.provenance import Location, RawSettings
 from exporter.settings.section import Conflict, Section, exclusive
 from exporter.settings.values import Duration, WholeNumber, check_characters, require
 from exporter.settings.yaml_file import read_yaml_file
@@ -249,31 +248,22 @@ class WebConfigFile(WebSection):
         )
 
 
-def read_web_file(
-    path: Path, named_at: Location
-) -> tuple[WebSecurity | None, list[InvalidSetting], dict[Path, bytes]]:
+def read_web_file(path: Path, named_at: Location) -> tuple[WebSecurity | None, RawSettings]:
     """Read a web configuration file; `named_at` is where the operator names it.
 
     Returns:
-        The settings, None if there are errors; the errors; digests of this file and of those that it names.
+        What it sets, None if there are errors; the raw settings with the errors and the files that it names.
     """
-    files = file_digests([path])
     raw = read_yaml_file(path, named_at, MAX_BYTES)
+    raw.note(*(path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values))
     if not raw.complete:
-        return None, raw.errors, files
-    files |= file_digests(
-        path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values
-    )
-    try:
-        config = WebConfigFile.model_validate(raw.nested())
-    except ValidationError as error:
-        return None, raw.errors + explain(error, raw, WebConfigFile), files
+        return None, raw
     security = None
     try:
-        security = config.security(path.parent)
+        security = WebConfigFile.model_validate(raw.nested()).security(path.parent)
+    except ValidationError as error:
+        raw.errors += explain(error, raw, WebConfigFile)
     except TlsFileError as error:
-        name = {CERTIFICATE: "cert", KEY: "key", AUTHORITIES: "client_ca"}[error.part]
-        names = (("tls_server_config", f"{name}_file"), ("tls_server_config", name))
-        location = next(raw.values[keys].location for keys in names if keys in raw.values)
-        raw.error(location, str(error))
-    return None if raw.errors else security, raw.errors, files
+        names = (("tls_server_config", f"{error.part}_file"), ("tls_server_config", error.part))
+        raw.error(next(raw.values[keys].location for keys in names if keys in raw.values), str(error))
+    return None if raw.errors else security, raw
