@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import get_args, get_origin
 
@@ -93,12 +94,24 @@ class _Explainer:
         # duration_buckets.1, the second one of DURATION_BUCKETS=1,x -> DURATION_BUCKETS
         if loc[-1].isdecimal():
             yield from self._locations(loc[:-1])
+        # targets.a-b, an invalid name -> TARGETS__A-B, whatever is set of it
+        elif group := self._group(loc):
+            yield loc, group
         # targets.west.client_id, missing -> client_id at the line of `west:` in the YAML file
-        elif group := self._raw.location(loc[:-1]):
+        elif group := self._group(loc[:-1]):
             yield loc, group.member(loc[-1])
         # targets, missing -> FLOW_EXPORTER_TARGETS
         else:
             yield loc, Location(f"{PREFIX}{DELIMITER.join(loc).upper()}")
+
+    def _group(self, path: Keys) -> Location | None:
+        """Return where a group is written: of variables, the part that their names share."""
+        if path and (location := self._raw.location(path)):
+            return location
+        for _, location in self._below(path) if path else ():
+            shared = DELIMITER.join(location.variable.split(DELIMITER)[: len(path)])
+            return replace(location, variable=shared)
+        return None
 
     def _below(self, path: Keys) -> Iterator[tuple[Keys, Location]]:
         """Yield the values below a path, such as variables of an unknown group."""

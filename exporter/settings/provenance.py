@@ -97,8 +97,7 @@ class RawSettings:
     """The settings of one source, or of several."""
 
     values: dict[Keys, RawValue] = field(default_factory=dict)  # every value that the source sets
-    groups: dict[Keys, Location] = field(default_factory=dict)
-    """Locations of mappings in JSON and YAML, and of every target."""
+    groups: dict[Keys, Location] = field(default_factory=dict)  # locations of mappings in JSON and YAML
     items: dict[Keys, Location] = field(default_factory=dict)  # locations of the items of YAML lists
     errors: list[InvalidSetting] = field(default_factory=list)
     """Errors in the source itself, such as a name that is set twice."""

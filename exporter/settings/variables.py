@@ -9,8 +9,7 @@ import json
 import os
 import re
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import NoReturn
@@ -19,16 +18,7 @@ from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
 from exporter.files import FileError, call_with_timeout, describe_os_error, printable, read_bounded, read_file
-from exporter.settings.provenance import (
-    DELIMITER,
-    PREFIX,
-    InvalidSetting,
-    Keys,
-    Location,
-    RawSettings,
-    RawValue,
-    fold,
-)
+from exporter.settings.provenance import DELIMITER, PREFIX, Keys, Location, RawSettings, RawValue, fold
 
 ENV_FILE = ".env"
 
@@ -49,15 +39,14 @@ _SINGLE_QUOTED = re.compile(r"""\s*(?:export\s+)?(?:'[^']+'|[^=\#\s]+)[^\S\r\n]*
 
 def read_environment(environ: Mapping[str, str]) -> RawSettings:
     """Read the environment."""
-    variables: list[tuple[str, str]] = []
-    errors: list[InvalidSetting] = []
+    settings = RawSettings()
     # Sorted, so that "first" in an error does not depend on the order of the environment.
     for name, value in sorted(environ.items()):
         quoted = _IN_QUOTES.fullmatch(value.strip())
         if quoted and _is_setting(name):
-            errors.append(Location(name).error(_QUOTED))
-        variables.append((name, quoted[2] if quoted else value))  # what is inside is checked, too
-    return _read_variables(variables, errors)
+            settings.error(Location(name), _QUOTED)
+        _add_variable(settings, name, quoted[2] if quoted else value)  # what is inside is checked, too
+    return _with_json(settings)
 
 
 def read_env_file(directory: Path, environ: Mapping[str, str]) -> RawSettings:
@@ -83,8 +72,7 @@ def read_env_file(directory: Path, environ: Mapping[str, str]) -> RawSettings:
 
 
 def _parse_env_file(content: str, environ: Mapping[str, str]) -> RawSettings:
-    variables: list[tuple[str, str]] = []
-    errors: list[InvalidSetting] = []
+    settings = RawSettings()
     known: dict[str, str] = {}
     scope = ChainMap(known, dict(environ))
     for binding in parse_stream(io.StringIO(content)):
@@ -93,15 +81,15 @@ def _parse_env_file(content: str, environ: Mapping[str, str]) -> RawSettings:
             if _is_setting(text.strip().removeprefix("export ").lstrip().lstrip("'")):
                 blank_lines = text[: len(text) - len(text.lstrip())].count("\n")
                 location = Location(file=ENV_FILE, line=binding.original.line + blank_lines)
-                errors.append(location.error("syntax error; use NAME=value, with both quotes or none"))
+                settings.error(location, "syntax error; use NAME=value, with both quotes or none")
         elif binding.key is not None and binding.value is not None:
             value, undefined = _expand(binding, scope)
             if not undefined:
                 known[binding.key] = value
             elif _is_setting(binding.key):
-                errors.append(Location(binding.key, file=ENV_FILE).error(_UNDEFINED))
-            variables.append((binding.key, value))
-    return _read_variables(variables, errors, ENV_FILE)
+                settings.error(Location(binding.key, file=ENV_FILE), _UNDEFINED)
+            _add_variable(settings, binding.key, value, ENV_FILE)
+    return _with_json(settings)
 
 
 def _expand(binding: Binding, names: Mapping[str, str]) -> tuple[str, bool]:
@@ -148,30 +136,28 @@ def _read_secret(directory: Path) -> RawSettings | None:
         names = list(islice((each.name for each in entries if _is_setting(each.name)), MAX_SECRET_FILES + 1))
     if len(names) > MAX_SECRET_FILES:
         raise OSError(errno.E2BIG, f"more than {MAX_SECRET_FILES} files")
-    variables: list[tuple[str, str]] = []
-    errors: list[InvalidSetting] = []
+    settings = RawSettings()
     remaining = MAX_SECRETS_BYTES
     file = directory.name or str(directory)
     for name in sorted(names):
-        location = Location(name, file=file)
         limit = min(MAX_SECRET_FILE_BYTES, remaining)
         try:
             content = read_file(version / name, limit)
             remaining -= len(content)
-            variables.append((name, content.decode().removesuffix("\n").removesuffix("\r")))
+            text = content.decode()
         except UnicodeDecodeError:
-            errors.append(location.error("not encoded in UTF-8"))
+            message = "not encoded in UTF-8"
         except OSError as error:
             message = describe_os_error(error, directory / name, limit)
             if error.errno == errno.EFBIG and limit < MAX_SECRET_FILE_BYTES:
                 shown = printable(str(directory))
                 message = f"secret files larger than {MAX_SECRETS_BYTES // 1024} KiB together: {shown}"
-            errors.append(location.error(message))
-    if _current_version(directory) != version:
-        return None
-    settings = _read_variables(variables, errors, file)
-    settings.complete &= not errors
-    return settings
+        else:
+            _add_variable(settings, name, text.removesuffix("\n").removesuffix("\r"), file)
+            continue
+        settings.error(Location(name, file=file), message)
+        settings.complete = False
+    return _with_json(settings) if _current_version(directory) == version else None
 
 
 def _current_version(directory: Path) -> Path:
@@ -184,29 +170,15 @@ def _is_setting(name: str) -> bool:
     return fold(name[: len(PREFIX)]) == fold(PREFIX)
 
 
-def _read_variables(
-    variables: Iterable[tuple[str, str]], errors: list[InvalidSetting], file: str = ""
-) -> RawSettings:
-    """Read variables of one source; those of other programs are ignored.
+def _add_variable(settings: RawSettings, name: str, value: str, file: str = "") -> None:
+    """Add a variable; those of other programs are ignored."""
+    if _is_setting(name):
+        path = tuple(map(fold, name[len(PREFIX) :].split(DELIMITER)))
+        settings.add(path, value, Location(name, file=file))
 
-    Args:
-        variables: names and values; a name may be there twice.
-        errors: found in their source so far.
-        file: the file or directory that they are from; empty for the environment.
-    """
-    settings = RawSettings(errors=errors)
-    groups: dict[Keys, Location] = {}
-    for name, value in variables:
-        if not _is_setting(name):
-            continue
-        location = Location(name, file=file)
-        parts = name[len(PREFIX) :].split(DELIMITER)
-        path = tuple(map(fold, parts))
-        settings.add(path, value, location)
-        if path[0] in {"targets", "destinations"} and len(path) > 2:  # noqa: PLR2004  targets, a name, a setting
-            end = len(PREFIX + DELIMITER.join(parts[:2]))
-            groups.setdefault(path[:2], replace(location, variable=name[:end]))
-    settings.groups |= groups
+
+def _with_json(settings: RawSettings) -> RawSettings:
+    """Add the JSON of FLOW_EXPORTER_TARGETS to the variables of one source."""
     if document := settings.values.pop(("targets",), None):
         settings.add_weaker(_read_json(document))
     return settings
