@@ -1,10 +1,11 @@
 """Load the configuration: read all sources, merge them, validate all at once, resolve the result."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -128,26 +129,20 @@ def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
 
 def _check_tls_files(raw: RawSettings, directory: Path) -> None:
     """Check each file of certificates and keys once, also of invalid settings."""
-    problem = cache(_tls_problem)
+    used: defaultdict[tuple[Any, ...], list[list[Keys]]] = defaultdict(list)
     levels = sorted({path[:-1] for path in raw.values if path[0] in _WITH_SECRETS})
     checks = (check_authorities, ("ca_file",)), (check_client_certificate, CLIENT_CERTIFICATE)
     for level, (check, names) in product(levels, checks):
         keys = [(*level, name) for name in names]
-        try:
+        with suppress(ValueError):  # not a path, which the schema reports
             paths = [_file_path(raw.values[each], directory) if each in raw.values else None for each in keys]
-        except ValueError:  # not a path, which the schema reports
-            continue
-        if paths[0] is None:  # the others are of no use without it
-            continue
+            if paths[0] is not None:  # the others are of no use without it
+                used[check, *paths].append(keys)
+    for (check, *paths), settings in used.items():
         raw.note(*filter(None, paths))
-        if found := problem(check, *paths):
-            at_fault = keys[-1] if found.part == KEY else keys[0]
-            raw.error(raw.values[at_fault].location, str(found))
-
-
-def _tls_problem(check: Callable[..., None], *paths: Path | None) -> TlsFileError | None:
-    try:
-        check(*paths)
-    except TlsFileError as error:
-        return error
-    return None
+        try:
+            check(*paths)
+        except TlsFileError as error:
+            for keys in settings:
+                at_fault = raw.values[keys[-1] if error.part == KEY else keys[0]]
+                raw.error(at_fault.location, str(error))
