@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from urllib.parse import urlsplit
@@ -266,15 +266,9 @@ def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | Non
     yield "expect", ", ".join(sorted(destination.expect))
     yield "identity providers", f"at most {destination.max_providers}"
     yield "listed", f"every {format_duration(destination.refresh_interval)}"
-    load = loads(_possible_targets(destination), _environment)[0]
+    load = loads([destination.template] * destination.max_providers, _environment)[0]
     yield "requests to it", f"at most {_number((load.requests + 1 / destination.refresh_interval) * 60)}/min"
     yield from _common_rows(destination.template)
-
-
-def _possible_targets(destination: Destination) -> Iterator[Target]:
-    """Yield as many targets as a listing may add at most."""
-    for number in range(destination.max_providers):
-        yield replace(destination.template, name=f"{destination.name}_{number}")
 
 
 def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
@@ -316,7 +310,7 @@ def _security(security: WebSecurity) -> Iterator[str]:
 
 
 def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
-    possible = [target for destination in config.destinations for target in _possible_targets(destination)]
+    possible = [each.template for each in config.destinations for _ in range(each.max_providers)]
     own = {load.where for load in loads([*config.targets, *possible], _environment)}
     shards = " from all shards together" if config.shard.count > 1 else ""
     limit = f"{_number(IP_SHARE * ENVIRONMENT_RATE)}/s ({IP_SHARE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
