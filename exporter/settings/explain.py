@@ -88,7 +88,7 @@ class _Explainer:
                 yield path, location
                 return
             # targets.emea.label, unknown -> TARGETS__EMEA__LABEL__OWNER and all other variables below it
-            if not _is_group(_find(self._model, path)) and (below := list(self._below(path))):
+            if not _children(_find(self._model, path)) and (below := list(self._below(path))):
                 yield from below
                 return
         # duration_buckets.1, the second one of DURATION_BUCKETS=1,x -> DURATION_BUCKETS
@@ -129,7 +129,7 @@ class _Explainer:
             return self._unknown(path, location)
         if kind in _MAPPING_EXPECTED:
             return self._mapping_expected(path, location)
-        if path in self._raw.groups and not _is_group(_find(self._model, path)):
+        if path in self._raw.groups and not _children(_find(self._model, path)):
             return "expected a single value"
         if len(path) > len(each["loc"]):
             return _UNKNOWN  # a variable of a setting that has no members
@@ -176,21 +176,19 @@ class _Explainer:
             return "expected a JSON object"
         if meant := self._guess(path):
             return f"not a single setting; did you mean {_spell(meant, location)}?"
-        node = _find(self._model, path)
-        named = get_origin(node) is dict
-        members = _members(get_args(node)[1] if named else node)
-        example = next(iter(members)).upper() if members else "OWNER"
-        example = f"EXAMPLE{DELIMITER}{example}" if named and members else example
-        return f"not a single setting; use e.g. {printable(f'{location.variable}{DELIMITER}{example}')}"
+        keys = next(_settings(_find(self._model, path), "owner" if path[-1] == "labels" else "example"))
+        example = f"{location.variable}{DELIMITER}{DELIMITER.join(keys).upper()}"
+        return f"not a single setting; use e.g. {printable(example)}"
 
     def _guess(self, path: Keys) -> Keys | None:
         """Return the path of the setting that was meant; None if nothing is close."""
         if self._guesses <= 0:
             return None
         self._guesses -= 1
-        # TARGETS__EMEA_REGION -> targets.emea.region
-        if path[0] == "targets" and len(path) == 2:  # noqa: PLR2004  a target's name, without a setting
-            return _guess_target_setting(path[1])
+        # TARGETS__EMEA_REGION or TARGETS_EMEA_REGION -> targets.emea.region
+        joined = "_".join(path).removeprefix(fold(PREFIX))
+        if joined.startswith("targets_") and len(path) <= 2:  # noqa: PLR2004  no name of a setting after the target's
+            return _guess_target_setting(joined.removeprefix("targets_"))
         known = next(n for n in range(len(path), -1, -1) if _find(self._model, path[:n]) is not None)
         node, rest = _find(self._model, path[:known]), path[known:]
         if not rest:
@@ -201,13 +199,10 @@ class _Explainer:
         candidates = {DELIMITER.join(keys).lower(): keys for keys in _settings(node, member)}
         # `lables: {owner: x}`, written as a group -> labels
         if path in self._raw.groups:
-            candidates |= {name.lower(): (name,) for name in _members(node)}
-        if known == 0 and "defaults" in _members(self._model):
-            # TARGETS_EMEA_REGION -> targets.emea.region
-            if text.startswith("targets_") and len(rest) == 1:
-                return _guess_target_setting(text.removeprefix("targets_"))
-            # TIMEOUT -> defaults.timeout
-            candidates = {name: ("defaults", name) for name in _members(TargetDefaults)} | candidates
+            candidates |= {name.lower(): (name,) for name in _children(node)}
+        # TIMEOUT -> defaults.timeout
+        if known == 0 and "defaults" in _children(self._model):
+            candidates = {name: ("defaults", name) for name in TargetDefaults.model_fields} | candidates
         close = get_close_matches(text.lower(), candidates, n=1, cutoff=MIN_SIMILARITY)
         return (*path[:known], *candidates[close[0]]) if close else None
 
@@ -222,31 +217,29 @@ def _guess_target_setting(text: str) -> Keys | None:
     return ("targets", target, name) if TARGET_NAME.fullmatch(target) else None
 
 
-def _members(node: object) -> Mapping[str, object]:
-    """Return the names and types of a model's fields; nothing for anything else."""
-    if not (isinstance(node, type) and issubclass(node, BaseModel)):
-        return {}
-    return {info.alias or name: info.annotation for name, info in node.model_fields.items()}
-
-
-def _is_group(node: object) -> bool:
-    return get_origin(node) is dict or bool(_members(node))
+def _children(node: object, chosen: str = "") -> Mapping[str, object]:
+    """Return the names and types below a type of the schema; `chosen` is the operator's name for an entry."""
+    if get_origin(node) is dict:
+        return {chosen: get_args(node)[1]}
+    if isinstance(node, type) and issubclass(node, BaseModel):
+        return {info.alias or name: info.annotation for name, info in node.model_fields.items()}
+    return {}
 
 
 def _find(node: object, path: Keys) -> object:
     """Return the type at a path of the schema; None if there is none."""
     for name in path:
-        node = get_args(node)[1] if get_origin(node) is dict else _members(node).get(name)
+        node = _children(node, name).get(name)
     return node
 
 
-def _settings(node: object, member: str) -> Iterator[Keys]:
-    """Yield the paths of all settings below a node; `member` stands for a name that the operator chooses."""
-    children = {member: get_args(node)[1]} if get_origin(node) is dict else _members(node)
+def _settings(node: object, chosen: str) -> Iterator[Keys]:
+    """Yield the paths of all settings below a type of the schema."""
+    children = _children(node, chosen)
     if not children:
         yield ()
     for name, child in children.items():
-        for keys in _settings(child, member):
+        for keys in _settings(child, chosen):
             yield (name, *keys)
 
 
