@@ -113,6 +113,9 @@ class _Explainer:
             return replace(location, variable=shared)
         return None
 
+    def _is_mapping(self, path: Keys) -> bool:
+        return path in self._raw.values and self._raw.values[path].value == {}
+
     def _below(self, path: Keys) -> Iterator[tuple[Keys, Location]]:
         """Yield the values below a path, such as variables of an unknown group."""
         for position in range(bisect_left(self._paths, path), len(self._paths)):
@@ -129,7 +132,7 @@ class _Explainer:
             return self._unknown(path, location)
         if kind in _MAPPING_EXPECTED:
             return self._mapping_expected(path, location)
-        if path in self._raw.groups and not _children(_find(self._model, path)):
+        if self._is_mapping(path) and not _children(_find(self._model, path)):
             return "expected a single value"
         if len(path) > len(each["loc"]):
             return _UNKNOWN  # a variable of a setting that has no members
@@ -198,7 +201,7 @@ class _Explainer:
         # LOG_LEVEL or LOG__LEVLE -> log.level
         candidates = {DELIMITER.join(keys).lower(): keys for keys in _settings(node, member)}
         # `lables: {owner: x}`, written as a group -> labels
-        if path in self._raw.groups:
+        if self._is_mapping(path):
             candidates |= {name.lower(): (name,) for name in _children(node)}
         # TIMEOUT -> defaults.timeout
         if known == 0 and "defaults" in _children(self._model):

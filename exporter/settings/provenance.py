@@ -88,7 +88,8 @@ class RawValue:
     """A value as it was written. It may be a misplaced secret, so no repr and no message shows it."""
 
     value: object = field(repr=False)
-    """A string, or what JSON and YAML can hold: numbers, booleans, None and lists."""
+    """A string, or what JSON and YAML can hold: numbers, booleans, None and lists. {} stands for a mapping: its
+    members are values, too."""
     location: Location
 
 
@@ -96,8 +97,7 @@ class RawValue:
 class RawSettings:
     """The settings of one source, or of several."""
 
-    values: dict[Keys, RawValue] = field(default_factory=dict)  # every value that the source sets
-    groups: dict[Keys, Location] = field(default_factory=dict)  # locations of mappings in JSON and YAML
+    values: dict[Keys, RawValue] = field(default_factory=dict)  # every value and mapping that is set
     items: dict[Keys, Location] = field(default_factory=dict)  # locations of the items of YAML lists
     errors: list[InvalidSetting] = field(default_factory=list)
     """Errors in the source itself, such as a name that is set twice."""
@@ -106,22 +106,22 @@ class RawSettings:
     files: dict[Path, bytes] = field(default_factory=dict)
     """Files and directories that all of this is read from, or would be if they existed; their digests."""
 
-    def add(self, path: Keys, value: object, location: Location) -> None:
-        """Add a value, unless something else is at its path already."""
-        if self._is_free(path, location):
+    def add(self, path: Keys, value: object, location: Location) -> bool:
+        """Add a value, unless another one is at its path already; return whether it was added."""
+        if path not in self.values:
             self.values[path] = RawValue(value, location)
-
-    def add_group(self, path: Keys, location: Location) -> bool:
-        """Add a mapping, unless something else is at its path already; return whether it was added."""
-        if not self._is_free(path, location):
-            return False
-        self.groups[path] = location
-        return True
+            return True
+        taken = self.values[path].location
+        if (taken.keys or taken.variable) != (location.keys or location.variable):
+            self.error(location, f"same setting as {replace(taken, file='', line=0)}; keep one of them")
+        else:
+            first = f", first in line {taken.line}" if taken.line else ""
+            self.error(location, f"set twice{first}; keep one of them")
+        return False
 
     def add_weaker(self, other: RawSettings) -> None:
         """Add what a weaker source sets; a value that is set already stays."""
         self.values = other.values | self.values
-        self.groups = other.groups | self.groups
         self.items = other.items | self.items
         self.errors = [*self.errors, *other.errors]
         self.complete = self.complete and other.complete
@@ -132,20 +132,19 @@ class RawSettings:
         self.files |= file_digests(path for path in paths if path not in self.files)
 
     def drop_conflicts(self) -> None:
-        """Report each value at a path that other values treat as a group, and leave it out."""
-        groups = {path[:length]: path for path in self.values for length in range(1, len(path))}
-        for path in groups.keys() & self.values.keys():
-            raw, member = self.values[path], self.values[groups[path]]
-            if raw.value is not None:  # YAML's null is an empty group
+        """Report each value at a path that other values treat as a mapping, and leave it out."""
+        mappings = {path[:length]: path for path in self.values for length in range(1, len(path))}
+        found = [path for path in mappings.keys() & self.values.keys() if self.values[path].value != {}]
+        for path in found:
+            raw, member = self.values[path], self.values[mappings[path]]
+            if raw.value is not None:  # YAML's null is an empty mapping
                 self.error(raw.location, f"conflicts with {member.location}; remove one of them")
-        for path in groups:
-            self.values.pop(path, None)
+        for path in found:
+            del self.values[path]
 
     def location(self, path: Keys) -> Location | None:
         """Return where something is written, None if it is not."""
-        if path in self.values:
-            return self.values[path].location
-        return self.groups.get(path) or self.items.get(path)
+        return self.values[path].location if path in self.values else self.items.get(path)
 
     def error(self, location: Location, message: str) -> None:
         """Record an error at a location."""
@@ -154,22 +153,12 @@ class RawSettings:
     def nested(self) -> dict[str, Any]:
         """Return the values as nested dictionaries."""
         tree: dict[str, Any] = {}
-        for path in self.groups:
-            _node(tree, path)
         for path, raw in self.values.items():
-            _node(tree, path[:-1])[path[-1]] = raw.value
+            if raw.value == {}:
+                _node(tree, path)
+            else:
+                _node(tree, path[:-1])[path[-1]] = raw.value
         return tree
-
-    def _is_free(self, path: Keys, location: Location) -> bool:
-        taken = self.location(path)
-        if taken is None:
-            return True
-        if (taken.keys or taken.variable) != (location.keys or location.variable):
-            self.error(location, f"same setting as {replace(taken, file='', line=0)}; keep one of them")
-        else:
-            first = f", first in line {taken.line}" if taken.line else ""
-            self.error(location, f"set twice{first}; keep one of them")
-        return False
 
 
 def _node(tree: dict[str, Any], path: Keys) -> dict[str, Any]:

@@ -208,7 +208,7 @@ def _read_json(document: RawValue) -> RawSettings:
 def _add_object(settings: RawSettings, path: Keys, pairs: _Pairs, location: Location) -> None:
     if len(path) > _MAX_JSON_DEPTH:
         settings.error(location, f"nested deeper than {_MAX_JSON_DEPTH} levels")
-    elif settings.add_group(path, location):
+    elif settings.add(path, {}, location):
         for key, value in pairs:
             here, at = (*path, fold(key)), location.key(key)
             if isinstance(value, _Pairs):

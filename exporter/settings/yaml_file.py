@@ -144,7 +144,7 @@ class _Reader:
         elif isinstance(event, yaml.SequenceStartEvent):
             self._settings.add(path, self._read_list(path, here), here)
         elif isinstance(event, yaml.MappingStartEvent):
-            if self._settings.add_group(path, here):
+            if self._settings.add(path, {}, here):
                 self._read_mapping(path, here)
             else:
                 self._skip_collection()
