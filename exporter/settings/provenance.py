@@ -88,8 +88,8 @@ class RawValue:
     """A value as it was written. It may be a misplaced secret, so no repr and no message shows it."""
 
     value: object = field(repr=False)
-    """A string, or what JSON and YAML can hold: numbers, booleans, None and lists. {} stands for a mapping: its
-    members are values, too."""
+    """A string, or what JSON and YAML can hold: numbers, booleans, None and lists. {} stands for a mapping;
+    its members are values, too."""
     location: Location
 
 

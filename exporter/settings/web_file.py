@@ -107,19 +107,7 @@ HeaderValue = Annotated[
 ]
 
 
-class WebSection(Section):
-    """A group of the web configuration file. A key without a value is one that is not set."""
-
-    @classmethod
-    def normalize(cls, data: object) -> object:
-        """Drop keys without a value."""
-        data = super().normalize(data)
-        if not isinstance(data, dict):
-            return data
-        return {name: value for name, value in data.items() if value is not None and value != ""}
-
-
-class TlsServerConfig(WebSection):
+class TlsServerConfig(Section):
     """TLS of the web port; paths are relative to the directory of the file."""
 
     cert_file: Text | None = None
@@ -193,7 +181,7 @@ class TlsServerConfig(WebSection):
         )
 
 
-class HeadersConfig(WebSection):
+class HeadersConfig(Section):
     """Headers of every response."""
 
     content_security_policy: HeaderValue | None = Field(None, alias="Content-Security-Policy")
@@ -203,14 +191,14 @@ class HeadersConfig(WebSection):
     strict_transport_security: HeaderValue | None = Field(None, alias="Strict-Transport-Security")
 
 
-class HttpServerConfig(WebSection):
+class HttpServerConfig(Section):
     """HTTP of the web port."""
 
     http2: bool = True  # HTTP/1.1 is spoken either way: in Prometheus, HTTP/2 is the client's choice
     headers: HeadersConfig = HeadersConfig()
 
 
-class RateLimitConfig(WebSection):
+class RateLimitConfig(Section):
     """A limit of all requests together."""
 
     burst: Annotated[WholeNumber, Field(ge=1)] | None = None
@@ -223,7 +211,7 @@ class RateLimitConfig(WebSection):
             yield "interval", "requires burst, the number of requests allowed at once"
 
 
-class WebConfigFile(WebSection):
+class WebConfigFile(Section):
     """The whole file."""
 
     tls_server_config: TlsServerConfig = TlsServerConfig()
@@ -255,6 +243,12 @@ def read_web_file(path: Path, named_at: Location) -> tuple[WebSecurity | None, R
         What it sets, None if there are errors; the raw settings with the errors and the files that it names.
     """
     raw = read_yaml_file(path, named_at, MAX_BYTES)
+    # A key without a value is not set. A user without a hash is an error: without users, the port is open.
+    raw.values = {
+        keys: each
+        for keys, each in raw.values.items()
+        if each.value not in (None, "") or keys[:-1] == ("basic_auth_users",)
+    }
     raw.note(*(path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values))
     if not raw.complete:
         return None, raw
