@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.files import FileError, read_bounded
+from exporter.files import describe_os_error, read_bounded
 
 MAX_PEM_BYTES = 1024 * 1024
 """Mozilla's whole list of certificate authorities has a quarter of it."""
@@ -113,8 +113,8 @@ def read_pem(part: str, path: Path) -> bytes:
         raise TlsFileError(part, "expected the path of a PEM file, not its content")
     try:
         return read_bounded(path, MAX_PEM_BYTES)
-    except FileError as error:
-        raise TlsFileError(part, str(error)) from None
+    except OSError as error:
+        raise TlsFileError(part, describe_os_error(error, path, MAX_PEM_BYTES)) from None
 
 
 def _load_authorities(context: ssl.SSLContext, part: str, pem: bytes) -> None:

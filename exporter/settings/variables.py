@@ -17,7 +17,7 @@ from typing import NoReturn
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
 
-from exporter.files import FileError, call_with_timeout, describe_os_error, printable, read_bounded, read_file
+from exporter.files import call_with_timeout, describe_os_error, printable, read_bounded, read_file
 from exporter.settings.provenance import DELIMITER, PREFIX, Keys, Location, RawSettings, RawValue, fold
 
 ENV_FILE = ".env"
@@ -60,12 +60,12 @@ def read_env_file(directory: Path, environ: Mapping[str, str]) -> RawSettings:
         text = read_bounded(path, _MAX_ENV_FILE_BYTES).decode()
     except UnicodeDecodeError:
         message = "not encoded in UTF-8"
-    except FileError as error:
-        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
+        return RawSettings()
+    except OSError as error:
+        if isinstance(error, IsADirectoryError) and path.is_dir():
             return RawSettings()
-        if isinstance(error.__cause__, IsADirectoryError) and path.is_dir():
-            return RawSettings()
-        message = str(error)
+        message = describe_os_error(error, path, _MAX_ENV_FILE_BYTES)
     else:
         return _parse_env_file(text, environ)
     return RawSettings(errors=[Location(file=ENV_FILE).error(message)], complete=False)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from exporter.files import read_bounded
+from exporter.files import describe_os_error, read_bounded
 from exporter.settings.provenance import Keys, Location, RawSettings, encodable
 
 MAX_DEPTH = 20
@@ -49,8 +49,8 @@ def read_yaml_file(
         text = read_bounded(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError:
         message = f"file not encoded in UTF-8: {path}"
-    except ValueError as error:
-        message = str(error)
+    except OSError as error:
+        message = describe_os_error(error, path, max_bytes)
     else:
         return _Reader(text, path.name, fold).read()
     return RawSettings(errors=[named_at.error(message)])
