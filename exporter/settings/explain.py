@@ -106,12 +106,15 @@ class _Explainer:
 
     def _group(self, path: Keys) -> Location | None:
         """Return where a group is written: of variables, the part that their names share."""
-        if path and (location := self._raw.location(path)):
+        location = self._raw.location(path)
+        if not path or location is not None:
             return location
-        for _, location in self._below(path) if path else ():
-            shared = DELIMITER.join(location.variable.split(DELIMITER)[: len(path)])
-            return replace(location, variable=shared)
-        return None
+        variables = (each for _, each in self._below(path) if not each.keys)
+        # In the environment, if possible: what is missing is no secret for a file of secrets.
+        first = min(variables, key=lambda each: each.file, default=None)
+        if first is None:
+            return None
+        return replace(first, variable=DELIMITER.join(first.variable.split(DELIMITER)[: len(path)]))
 
     def _is_mapping(self, path: Keys) -> bool:
         return path in self._raw.values and self._raw.values[path].value == {}

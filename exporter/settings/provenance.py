@@ -121,7 +121,11 @@ class RawSettings:
 
     def add_weaker(self, other: RawSettings) -> None:
         """Add what a weaker source sets; a value that is set already stays."""
-        self.values = other.values | self.values
+        for path, raw in other.values.items():
+            taken = self.values.get(path)
+            # A value that another source has a mapping for is not lost: the two conflict.
+            if taken is None or (taken.value == {} and raw.value not in (None, {})):
+                self.values[path] = raw
         self.items = other.items | self.items
         self.errors = [*self.errors, *other.errors]
         self.complete = self.complete and other.complete
@@ -133,14 +137,16 @@ class RawSettings:
 
     def drop_conflicts(self) -> None:
         """Report each value at a path that other values treat as a mapping, and leave it out."""
-        mappings = {path[:length]: path for path in self.values for length in range(1, len(path))}
-        found = [path for path in mappings.keys() & self.values.keys() if self.values[path].value != {}]
-        for path in found:
-            raw, member = self.values[path], self.values[mappings[path]]
-            if raw.value is not None:  # YAML's null is an empty mapping
-                self.error(raw.location, f"conflicts with {member.location}; remove one of them")
-        for path in found:
-            del self.values[path]
+        written = dict(self.values)
+        members = {path[:length]: path for path in reversed(written) for length in range(1, len(path))}
+        for path in members.keys() & written.keys():
+            raw = written[path]
+            if raw.value is None:  # YAML's null is an empty mapping
+                self.values[path] = RawValue({}, raw.location)
+            elif raw.value != {}:
+                member = written[members[path]].location
+                self.error(raw.location, f"conflicts with {member}; remove one of them")
+                del self.values[path]
 
     def location(self, path: Keys) -> Location | None:
         """Return where something is written, None if it is not."""

@@ -249,7 +249,8 @@ def read_web_file(path: Path, named_at: Location) -> tuple[WebSecurity | None, R
         for keys, each in raw.values.items()
         if each.value not in (None, "") or keys[:-1] == ("basic_auth_users",)
     }
-    raw.note(*(path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values))
+    named = (raw.values[keys].value for keys in _TLS_FILES if keys in raw.values)
+    raw.note(*(path.parent / file for file in named if isinstance(file, str)))
     if not raw.complete:
         return None, raw
     security = None
