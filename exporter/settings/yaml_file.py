@@ -75,6 +75,7 @@ class _Reader:
         self._fold = fold
         self._file = Location(file=file)
         self._settings = RawSettings()
+        self._depth = 0  # of open lists and mappings
         self._events = self._checked_events()
 
     def read(self) -> RawSettings:
@@ -95,11 +96,10 @@ class _Reader:
                 raise self._stop(len(_LINE_BREAK.findall(self._text, 0, found.end())) + 1, message)
         # libyaml is 20 times as fast as the parser in Python, which remains where PyYAML's wheel lacks it.
         loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        depth = 0
         for number, event in enumerate(yaml.parse(self._text, Loader=loader)):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
+            self._depth += isinstance(event, yaml.CollectionStartEvent)
+            self._depth -= isinstance(event, yaml.CollectionEndEvent)
+            if self._depth > MAX_DEPTH:
                 raise self._stop(_line(event), f"nested deeper than {MAX_DEPTH} levels")
             if number > MAX_EVENTS:
                 raise self._stop(_line(event), "too many keys and values")
@@ -163,11 +163,9 @@ class _Reader:
 
     def _skip_collection(self) -> None:
         """Read the rest of a list or mapping that is left out."""
-        depth = 1
-        while depth:
-            event = next(self._events)
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
+        depth = self._depth
+        while self._depth >= depth:
+            next(self._events)
 
 
 def _line(event: yaml.Event) -> int:
