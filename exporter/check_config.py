@@ -1,9 +1,9 @@
 """The command `check-config`: show what would run, without a request, and warn of what looks wrong."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from urllib.parse import urlsplit
@@ -32,14 +32,14 @@ IP_SHARE = 0.35  # share of it that one source address gets (PingOne Platform AP
 _WARNING_SHARE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Load:
     """The load on one auth host or environment."""
 
     where: str  # the host or environment
-    targets: int  # how many targets send requests there
-    probes: float  # probes per second that send requests there
-    requests: float  # per second, if every probe takes all steps that its target's settings ask for
+    targets: set[str] = field(default_factory=set)  # names of those that send requests there
+    probes: float = 0.0  # probes per second that send requests there
+    requests: float = 0.0  # per second, if every probe takes all steps that its target's settings ask for
 
     @property
     def is_near_the_limit(self) -> bool:
@@ -125,19 +125,18 @@ def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]
 
     `where` maps a side of a target to its host or environment; nothing is counted if that is unknown.
     """
-    rates: defaultdict[str, list[tuple[str, float, float]]] = defaultdict(list)
+    found: dict[str, Load] = {}
     for target in targets:
         for journey in target.journeys:
             rate = 1 / target.timing(journey).interval
             counts = Counter(where(target, side_of(step)) for step in target.steps(journey))
             for place, steps in counts.items():
                 if place:
-                    rates[place].append((target.name, rate, steps * rate))
-    found = []
-    for place, of_place in rates.items():
-        names, probes, requests = zip(*of_place, strict=True)
-        found.append(Load(place, len(set(names)), sum(probes), sum(requests)))
-    return sorted(found, key=lambda load: (-load.requests, load.where))
+                    load = found.setdefault(place, Load(place))
+                    load.targets.add(target.name)
+                    load.probes += rate
+                    load.requests += steps * rate
+    return sorted(found.values(), key=lambda load: (-load.requests, load.where))
 
 
 def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> list[dict[str, str]]:
@@ -148,7 +147,7 @@ def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> lis
     return [
         {
             title: here.where,
-            "targets": str(here.targets),
+            "targets": str(len(here.targets)),
             "probes/min": _number(here.probes * 60),
             **({"all shards": _number(total.probes * 60)} if config.on_other_shards else {}),
             **({"requests/min": _number(here.requests * 60)} if several else {}),
