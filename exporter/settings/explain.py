@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import get_args, get_origin
+from typing import cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,7 +13,6 @@ from pydantic_core import ErrorDetails
 from exporter.files import printable
 from exporter.settings.provenance import DELIMITER, PREFIX, InvalidSetting, Keys, Location, RawSettings, fold
 from exporter.settings.target_settings import NO_DEFAULTS, REQUIRED, TargetDefaults, TargetSettings
-from exporter.settings.values import TARGET_NAME
 
 MIN_SIMILARITY = 0.7
 """Of 1, by difflib: CLIENT means CLIENT_ID, PROXY_URL does not mean AUTH_URL."""
@@ -36,6 +35,10 @@ _MESSAGES = {
     "string_too_long": "must have at most {max_length} characters",
     "too_long": "must have at most {max_length} entries",
 }
+_TARGET_SETTING = re.compile(
+    rf"targets_+([a-z0-9]+(?:_[a-z0-9]+)*?)_+({'|'.join(TargetSettings.model_fields)})"
+)
+"""In `targets_emea_destination_region`, the target is `emea`, not `emea_destination`."""
 _SERVICE_LINK = re.compile(
     r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)=.*"
     r"|(?:\w+_)?PORT=(?:tcp|udp|sctp)://.*",
@@ -150,8 +153,7 @@ class _Explainer:
             example = f"{PREFIX}TARGETS{DELIMITER}EXAMPLE{DELIMITER}"
             names = (f"{example}{name.upper()}" for name in REQUIRED)
             return f"no targets; for a target named EXAMPLE, set {', '.join(names)}"
-        fields = _find(self._model, path[:-1])
-        model = fields if isinstance(fields, type) and issubclass(fields, BaseModel) else TargetSettings
+        model = cast("type[BaseModel]", _find(self._model, path[:-1]))
         meaning, *_ = re.split("[;:]", model.model_fields[path[-1]].description or "")
         message = f"missing; set it to the {meaning.replace('`', '')}"
         # TARGETS__PARTNR__REGION, where TARGETS__PARTNER__CLIENT_ID is set
@@ -194,7 +196,8 @@ class _Explainer:
         # TARGETS__EMEA_REGION or TARGETS_EMEA_REGION -> targets.emea.region
         joined = "_".join(path).removeprefix(fold(PREFIX))
         if joined.startswith("targets_") and len(path) <= 2:  # noqa: PLR2004  no name of a setting after the target's
-            return _guess_target_setting(joined.removeprefix("targets_"))
+            match = _TARGET_SETTING.fullmatch(joined)
+            return ("targets", match[1], match[2]) if match else None
         known = next(n for n in range(len(path), -1, -1) if _find(self._model, path[:n]) is not None)
         node, rest = _find(self._model, path[:known]), path[known:]
         if not rest:
@@ -211,16 +214,6 @@ class _Explainer:
             candidates = {name: ("defaults", name) for name in TargetDefaults.model_fields} | candidates
         close = get_close_matches(text.lower(), candidates, n=1, cutoff=MIN_SIMILARITY)
         return (*path[:known], *candidates[close[0]]) if close else None
-
-
-def _guess_target_setting(text: str) -> Keys | None:
-    """Find the target in a name with one underscore where two belong, such as EMEA_CLIENT_ID."""
-    names = [name for name in TargetSettings.model_fields if text.endswith(f"_{name}")]
-    if not names:
-        return None
-    name = max(names, key=len)  # DESTINATION_REGION, not REGION
-    target = text.removesuffix(f"_{name}").rstrip("_")
-    return ("targets", target, name) if TARGET_NAME.fullmatch(target) else None
 
 
 def _children(node: object, chosen: str = "") -> Mapping[str, object]:
