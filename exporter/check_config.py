@@ -41,11 +41,6 @@ class Load:
     probes: float = 0.0  # probes per second that send requests there
     requests: float = 0.0  # per second, if every probe takes all steps that its target's settings ask for
 
-    @property
-    def is_near_the_limit(self) -> bool:
-        """Whether it is near the limit of one environment for requests from one source address."""
-        return self.requests >= _WARNING_SHARE * IP_SHARE * ENVIRONMENT_RATE
-
 
 @dataclass(frozen=True, slots=True)
 class ConfigReport:
@@ -314,7 +309,8 @@ def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[st
     shards = " from all shards together" if config.shard.count > 1 else ""
     limit = f"{_number(IP_SHARE * ENVIRONMENT_RATE)}/s ({IP_SHARE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
     for load in loads([*all_targets, *possible], _environment):
-        if load.is_near_the_limit and load.where in own:
+        is_near_the_limit = load.requests >= _WARNING_SHARE * IP_SHARE * ENVIRONMENT_RATE
+        if is_near_the_limit and load.where in own:
             yield (
                 f"environment {load.where} gets {_number(load.requests)} requests/s{shards}; "
                 f"PingOne is reported to limit one source address to {limit}; increase INTERVAL"

@@ -46,14 +46,6 @@ def test_loads_are_summed_per_host_or_environment_heaviest_first() -> None:
     ]
 
 
-@pytest.mark.parametrize(("count", "near"), [(5, False), (6, True)])
-def test_half_of_the_share_of_one_address_is_near_the_limit(count: int, near: bool) -> None:  # noqa: FBT001  a column
-    # 10 probes a second each; 35 % of 300 a second are 105.
-    targets = [a_target(f"t{number}", interval=0.1) for number in range(count)]
-    (load,) = loads(targets, lambda target, _: target.source_environment_id)
-    assert load.is_near_the_limit is near
-
-
 def test_no_targets_mean_no_load() -> None:
     assert loads([], lambda *_: "here") == []
 
