@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import cast, get_args, get_origin
 
@@ -98,26 +97,20 @@ class _Explainer:
         if loc[-1].isdecimal():
             yield from self._locations(loc[:-1])
         # targets.a-b, an invalid name -> TARGETS__A-B, whatever is set of it
-        elif group := self._group(loc):
-            yield loc, group
         # targets.west.client_id, missing -> client_id at the line of `west:` in the YAML file
-        elif group := self._group(loc[:-1]):
-            yield loc, group.member(loc[-1])
+        elif near := self._near(loc) or self._near(loc[:-1]):
+            yield loc, near.spelled(loc)
         # targets, missing -> FLOW_EXPORTER_TARGETS
         else:
             yield loc, Location(f"{PREFIX}{DELIMITER.join(loc).upper()}")
 
-    def _group(self, path: Keys) -> Location | None:
-        """Return where a group is written: of variables, the part that their names share."""
-        location = self._raw.location(path)
-        if not path or location is not None:
+    def _near(self, group: Keys) -> Location | None:
+        """Return where a group is written, or one of the variables that set it."""
+        if location := self._raw.location(group):
             return location
-        variables = (each for _, each in self._below(path) if not each.keys)
+        variables = (each for _, each in self._below(group) if group and not each.keys)
         # In the environment, if possible: what is missing is no secret for a file of secrets.
-        first = min(variables, key=lambda each: each.file, default=None)
-        if first is None:
-            return None
-        return replace(first, variable=DELIMITER.join(first.variable.split(DELIMITER)[: len(path)]))
+        return min(variables, key=lambda each: each.file, default=None)
 
     def _is_mapping(self, path: Keys) -> bool:
         return path in self._raw.values and self._raw.values[path].value == {}
@@ -244,11 +237,5 @@ def _settings(node: object, chosen: str) -> Iterator[Keys]:
 
 def _spell(path: Keys, location: Location) -> str:
     """Write the path of a setting as the operator writes it at a location."""
-    if location.keys or not location.variable:
-        spelling = {fold(key): key for key in location.keys}
-        keys = path[1:] if location.variable else path  # the JSON variable stands for `targets`
-        return printable(".".join(spelling.get(name, name) for name in keys))
-    variable = location.variable
-    spelling = {fold(part): part for part in variable[len(PREFIX) :].split(DELIMITER)}
-    parts = (spelling.get(name, name if variable.islower() else name.upper()) for name in path)
-    return printable(f"{variable[: len(PREFIX)]}{DELIMITER.join(parts)}")
+    meant = location.spelled(path)
+    return printable(".".join(meant.keys) or meant.variable)

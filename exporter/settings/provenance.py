@@ -71,12 +71,15 @@ class Location:
         """Return the location of a key of the JSON or YAML mapping at this location."""
         return replace(self, keys=(*self.keys, key), line=line)
 
-    def member(self, name: str) -> Location:
-        """Return where the operator would write the setting `name` of the group at this location."""
+    def spelled(self, path: Keys) -> Location:
+        """Return where the operator would write the setting at `path`, in the spelling of this location."""
         if self.keys or not self.variable:
-            return replace(self, keys=(*self.keys, name))
-        spelled = name if self.variable.islower() else name.upper()
-        return replace(self, variable=f"{self.variable}{DELIMITER}{spelled}")
+            spelling = {fold(key): key for key in self.keys}
+            keys = path[1:] if self.variable else path  # the JSON variable stands for `targets`
+            return replace(self, keys=tuple(spelling.get(name, name) for name in keys))
+        spelling = {fold(part): part for part in self.variable[len(PREFIX) :].split(DELIMITER)}
+        parts = (spelling.get(name, name if self.variable.islower() else name.upper()) for name in path)
+        return replace(self, variable=f"{self.variable[: len(PREFIX)]}{DELIMITER.join(parts)}")
 
     def error(self, message: str) -> InvalidSetting:
         """Return an error at this location."""
