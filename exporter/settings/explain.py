@@ -178,8 +178,7 @@ class _Explainer:
         if meant := self._guess(path):
             return f"not a single setting; did you mean {_spell(meant, location)}?"
         keys = next(_settings(_find(self._model, path), "owner" if path[-1] == "labels" else "example"))
-        example = f"{location.variable}{DELIMITER}{DELIMITER.join(keys).upper()}"
-        return f"not a single setting; use e.g. {printable(example)}"
+        return f"not a single setting; use e.g. {_spell((*path, *keys), location)}"
 
     def _guess(self, path: Keys) -> Keys | None:
         """Return the path of the setting that was meant; None if nothing is close."""
