@@ -237,9 +237,8 @@ def judge_code(
         else:
             is_right = own is not None or leads_to(link, redirect_uri)
         if link.parameter("code") is None:
-            missing = failed(
-                Reason.LOCATION_INVALID, Fault.CONFIGURATION, Template.MEMBER_MISSING, member="code"
-            )
+            cause, known = Template.MEMBER_MISSING, {"member": "code"}
+            missing = failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
             return missing if is_right else verdict
         if not is_right:
             return NOT_ALLOWED
