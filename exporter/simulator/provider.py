@@ -20,8 +20,7 @@ from starlette.routing import Match, Route
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
 from exporter.simulator.authorize_endpoint import (
-    CHALLENGE_METHODS,
-    MAX_FIELDS,
+    CHALLENGES,
     RESPONSE_MODES,
     AuthorizeRequest,
     read_authorize,
@@ -122,11 +121,12 @@ class Provider:
         return JSONResponse({"message": "Missing Authentication Token"}, 403)
 
     async def _authorize(self, request: Request, weather: Weather) -> Response:
-        authorize = read_authorize(request.url.query, self._applications(weather))
+        authorize = read_authorize(request.query_params, self._applications(weather))
+        prompts = authorize.given.get("prompt", "").split()
         if weather.kind == "flow_failed":
             return self._failed(authorize, "server_error", "The flow could not be started.")
-        signed_on = "login" not in authorize.prompts and self._signed_on(request)
-        if "none" in authorize.prompts and not signed_on:
+        signed_on = "login" not in prompts and self._signed_on(request)
+        if "none" in prompts and not signed_on:
             message = "There is no session and the user must not be asked."
             return self._failed(authorize, "login_required", message)
         providers = self._environment.providers
@@ -151,9 +151,9 @@ class Provider:
             environment = {"id": self._environment.id}
             return JSONResponse({"environment": environment, "status": FAILED, "error": error})
         # OIDC Core, 3.1.2.6: without pi.flow the error goes to the client's redirect_uri.
-        state = {} if authorize.state is None else {"state": authorize.state}
+        state = {name: value for name, value in authorize.given.items() if name == "state"}
         error = {"error": code, "error_description": message, **state}
-        return redirect(with_query(authorize.redirect_uri, error))
+        return redirect(with_query(authorize.given["redirect_uri"], error))
 
     async def _show(self, request: Request, _weather: Weather) -> Response:
         return JSONResponse(self._document(self._flow(str(request.path_params["id"])), request))
@@ -177,10 +177,7 @@ class Provider:
         body = await read_body(request, MAX_BODY_BYTES)
         if media_type(request) != "application/x-www-form-urlencoded":
             raise refused(*WRONG_MEDIA_TYPE)
-        try:
-            form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
-        except ValueError:
-            raise invalid_request("body", "The body could not be decoded.") from None
+        form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         return JSONResponse(self.redeem(form, request.headers.get("authorization", ""), weather))
 
     def _with_session(self, response: Response, flow: Flow) -> Response:
@@ -204,16 +201,15 @@ class Provider:
         return davinci_document(flow, self._urls, links)
 
     async def _resume(self, request: Request, weather: Weather) -> Response:
-        flow_ids = request.query_params.getlist("flowId")
-        flow = self._flow(flow_ids[0] if len(flow_ids) == 1 else "")
+        flow = self._flow(request.query_params.get("flowId", ""))
         if flow.status != COMPLETED or not self._signed_on(request):
             raise invalid_request("flowId", "The flow is not completed in this session.")
         result = {"code": self._token_endpoint.grant(flow)}
-        if flow.request.state is not None:
-            result["state"] = str(uuid4()) if weather.kind == "state_lost" else flow.request.state
+        if (state := flow.request.given.get("state")) is not None:
+            result["state"] = str(uuid4()) if weather.kind == "state_lost" else state
         if flow.request.pi_flow:
             return JSONResponse({**flow_document(flow, self._urls), "authorizeResponse": result})
-        return redirect(with_query(flow.request.redirect_uri, result))
+        return redirect(with_query(flow.request.given["redirect_uri"], result))
 
     async def _metadata(self, _request: Request, weather: Weather) -> Response:
         """Show the OIDC metadata (OIDC Discovery, 3)."""
@@ -229,7 +225,7 @@ class Provider:
             "response_modes_supported": list(RESPONSE_MODES),
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
-            "code_challenge_methods_supported": list(CHALLENGE_METHODS),
+            "code_challenge_methods_supported": list(CHALLENGES),
         }
         if wrong == "member":
             del document["token_endpoint"]

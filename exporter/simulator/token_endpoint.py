@@ -99,8 +99,8 @@ class TokenEndpoint:
             "org": str(uuid5(NAMESPACE_URL, "organization")),
             "p1.region": "NA",
         }
-        if flow.request.nonce is not None:
-            claims["nonce"] = flow.request.nonce
+        if (nonce := flow.request.given.get("nonce")) is not None:
+            claims["nonce"] = nonce
         wrong = weather.wrong if weather.kind == "id_token_invalid" else None
         if wrong in claims:
             claims[wrong] = now - TOKEN_SECONDS if wrong == "exp" else str(uuid4())
@@ -139,12 +139,12 @@ class TokenEndpoint:
         flow = self._granted.pop(form.get("code", ""))
         if flow is None or flow.request.application.client_id != application.client_id:
             raise _refused("invalid_grant", "The code is unknown, used or expired.")
-        if form.get("redirect_uri") != flow.request.redirect_uri:
+        given = flow.request.given
+        if form.get("redirect_uri") != given["redirect_uri"]:
             raise _refused("invalid_grant", "The redirect_uri is not that of the code.")
-        if flow.request.challenge is not None:
-            challenge, method = flow.request.challenge
-            if challenge != challenge_of(form.get("code_verifier", ""), method):
-                raise _refused("invalid_grant", "The code_verifier does not match.")
+        challenge = challenge_of(form.get("code_verifier", ""), given.get("code_challenge_method", "plain"))
+        if given.get("code_challenge", challenge) != challenge:
+            raise _refused("invalid_grant", "The code_verifier does not match.")
         return flow
 
 
