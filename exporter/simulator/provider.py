@@ -37,9 +37,9 @@ from exporter.simulator.error_answers import (
 )
 from exporter.simulator.flow import (
     LIFETIME_SECONDS,
-    Accounts,
     ExpiringStore,
     Flow,
+    act,
     davinci_document,
     first_status,
     flow_document,
@@ -69,7 +69,6 @@ class Provider:
     ) -> None:
         self._environment, self._urls, self._sources = environment, urls, sources
         self.keys = KeyRing()
-        self._accounts = Accounts(environment.users, clock)
         self._relying_party = RelyingParty(urls, sources, clock)
         self._token_endpoint = TokenEndpoint(environment, urls, self.keys, clock)
         self.redeem = self._token_endpoint.redeem
@@ -161,7 +160,7 @@ class Provider:
     async def _act(self, request: Request, weather: Weather) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
         flow = self._flow(str(request.path_params["id"]))
-        self._accounts.act(flow, media_type(request), body, weather)
+        act(flow, self._environment.users, media_type(request), body, weather)
         return self._with_session(JSONResponse(flow_document(flow, self._urls)), flow)
 
     async def _initiate(self, request: Request, weather: Weather) -> Response:

@@ -127,9 +127,7 @@ KINDS: Mapping[str, type[Weather]] = {
         wrong=_one_of("missing", "weak", "private"),
     ),
     # Of a federation. They leave the authorize request alone, unless it offers providers.
-    "password_changed": _kind(
-        "Every password is wrong: 400 with `failuresRemaining`; the fifth locks the user for a while."
-    ),
+    "password_changed": _kind("Every password is wrong: 400 with `failuresRemaining`."),
     "account_locked": _kind(
         "The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it.",
         answer=_one_of("error", "flow"),
