@@ -216,15 +216,19 @@ def make_certificates(authority: trustme.CA, names: Iterable[str]) -> dict[str, 
 async def _play(script: Script, environments: Mapping[str, SimulatedEnvironment], clock: Clock) -> None:
     """Make the script's changes when they are due; ends with the script, and never if it repeats."""
     start = clock.monotonic()
-    for at, change in script.over_time():
-        while (remaining := start + at - clock.monotonic()) > 0:
-            await clock.sleep(remaining)
-        environment = environments[change.environment]
-        try:
-            if environment.is_scripted:
-                await environment.set_weather(change.weather)
-        except OSError as error:  # another program took its port; the next change may find it free
-            _log.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)
+    while script.changes:
+        for change in script.changes:
+            while (remaining := start + change.after - clock.monotonic()) > 0:
+                await clock.sleep(remaining)
+            environment = environments[change.environment]
+            try:
+                if environment.is_scripted:
+                    await environment.set_weather(change.weather)
+            except OSError as error:  # another program took its port; the next change may find it free
+                _log.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)
+        if script.repeat is None:
+            return
+        start += script.repeat
 
 
 async def _end(task: asyncio.Task[None]) -> None:
