@@ -101,8 +101,7 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body must be JSON such as {EXAMPLE}") from error
     except OSError as error:
-        text = f"its port could not be opened or closed: {error.strerror or error}"
-        raise HTTPException(503, text) from error
+        raise HTTPException(503, f"its port could not be opened: {error.strerror or error}") from error
 
 
 async def _error(_: Request, error: Exception) -> Response:

@@ -96,8 +96,9 @@ def test_a_port_that_another_program_took_while_it_was_closed_can_be_opened_late
             other.listen()
             response = client.put(url, json={"weather": "healthy"})
             assert response.status_code == 503
-            text = "its port could not be opened or closed: Address already in use"
-            assert response.json() == {"error": text}
+            text = response.json()["error"]
+            assert text.startswith("its port could not be opened: ")
+            assert text.endswith("address already in use")
         assert client.put(url, json={"weather": "healthy"}).status_code == 200
         assert client.get(simulated.environment("emea").urls.root).status_code == 403
 
