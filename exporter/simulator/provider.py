@@ -169,7 +169,7 @@ class Provider:
         return self._relying_party.initiate(flow, query.get("providerId", ""), weather)
 
     async def _callback(self, request: Request, weather: Weather) -> Response:
-        flow = await self._relying_party.handle_callback(request.query_params, weather, self._flow)
+        flow = await self._relying_party.handle_callback(request.query_params, weather)
         return self._with_session(redirect(f"{self._urls.sign_on_page}?flowId={flow.id}"), flow)
 
     async def _token(self, request: Request, weather: Weather) -> Response:
