@@ -9,7 +9,6 @@ and must contain openid is OIDC's rule (Core, 3.1.2.1), and so are those for pro
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from starlette.datastructures import QueryParams
 
@@ -25,28 +24,17 @@ _REQUIRED = ("client_id", "redirect_uri", "response_type", "scope")
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizeRequest:
-    """A valid authorize request."""
-
-    application: Application
-    given: Mapping[str, str] = field(repr=False)
-    """Its parameters; one without a value counts as omitted (RFC 6749, 3.1)."""
-
-    @property
-    def pi_flow(self) -> bool:
-        """Whether the client reads JSON."""
-        return self.given.get("response_mode") == PI_FLOW
-
-
-def read_authorize(query: QueryParams, applications: Iterable[Application]) -> AuthorizeRequest:
-    """Check a query against the applications of an environment; raises `RefusedError`."""
+def read_authorize(
+    query: QueryParams, applications: Iterable[Application]
+) -> tuple[Application, Mapping[str, str]]:
+    """Return the application that a query is about, and its parameters; raises `RefusedError`."""
+    # RFC 6749, 3.1: one without a value counts as omitted.
     given = {name: value for name, value in query.items() if value}
     counts = Counter(name for name, _ in query.multi_items())
     try:
         if repeated := [name for name, count in counts.items() if count > 1]:
             raise invalid_request(repeated[0], "The parameter is included more than once.")
-        return AuthorizeRequest(_check(given, applications), given)
+        return _check(given, applications), given
     except RefusedError as error:
         if query.getlist("response_mode") != [PI_FLOW]:
             error.for_browser()
@@ -54,7 +42,6 @@ def read_authorize(query: QueryParams, applications: Iterable[Application]) -> A
 
 
 def _check(given: Mapping[str, str], applications: Iterable[Application]) -> Application:
-    """Return the application that a request is about."""
     if missing := [name for name in _REQUIRED if name not in given]:
         raise required_value(missing[0])
     application = next((each for each in applications if each.client_id == given["client_id"]), None)

@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from exporter.outcome import COMPLETED, FAILED, rfc3339
-from exporter.simulator.authorize_endpoint import AuthorizeRequest
+from exporter.simulator.authorize_endpoint import PI_FLOW
 from exporter.simulator.environments import Application, IdentityProvider, SignOnPolicy, Urls, User
 from exporter.simulator.error_answers import (
     WRONG_MEDIA_TYPE,
@@ -62,13 +62,19 @@ DAVINCI_CONNECTION = "867ed4363b2bc21c860085ad2baa817d"
 class Flow:
     """A sign-on that was started."""
 
-    request: AuthorizeRequest
+    application: Application
+    given: Mapping[str, str] = field(repr=False)  # the parameters of its authorize request
     status: str  # `DAVINCI` for one that has none
     created_at: float  # by the provider's clock, which may be wrong; seconds since the epoch
     providers: tuple[IdentityProvider, ...]
     subject: str = ""  # the user who signed on; empty before that
     error: Mapping[str, str] | None = None  # code and message of one that is FAILED
     id: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def pi_flow(self) -> bool:
+        """Whether the client reads JSON."""
+        return self.given.get("response_mode") == PI_FLOW
 
     def fail(self, code: str, message: str) -> None:
         """End it with an error."""
@@ -93,7 +99,7 @@ def flow_document(flow: Flow, urls: Urls) -> dict[str, Any]:
     links = dict.fromkeys((*ACTIONS.get(flow.status, ()), "self"), href)
     return {
         "_links": {**links, "signOnPage": {"href": f"{urls.sign_on_page}?flowId={flow.id}"}},
-        "_embedded": {"application": {"name": flow.request.application.name}, **_offered(flow, urls)},
+        "_embedded": {"application": {"name": flow.application.name}, **_offered(flow, urls)},
         "id": flow.id,
         "environment": {"id": urls.environment_id},
         "resumeUrl": f"{urls.root}/as/resume?flowId={flow.id}",

@@ -19,12 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Match, Route
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
-from exporter.simulator.authorize_endpoint import (
-    CHALLENGES,
-    RESPONSE_MODES,
-    AuthorizeRequest,
-    read_authorize,
-)
+from exporter.simulator.authorize_endpoint import CHALLENGES, RESPONSE_MODES, read_authorize
 from exporter.simulator.environments import CALLBACK_PATH, Application, Environment, SignOnPolicy, Urls
 from exporter.simulator.error_answers import (
     NOT_FOUND,
@@ -120,39 +115,40 @@ class Provider:
         return JSONResponse({"message": "Missing Authentication Token"}, 403)
 
     async def _authorize(self, request: Request, weather: Weather) -> Response:
-        authorize = read_authorize(request.query_params, self._applications(weather))
-        prompts = authorize.given.get("prompt", "").split()
-        if weather.kind == "flow_failed":
-            return self._failed(authorize, "server_error", "The flow could not be started.")
+        application, given = read_authorize(request.query_params, self._applications(weather))
+        prompts = given.get("prompt", "").split()
         signed_on = "login" not in prompts and self._signed_on(request)
-        if "none" in prompts and not signed_on:
-            message = "There is no session and the user must not be asked."
-            return self._failed(authorize, "login_required", message)
         providers = self._environment.providers
         if weather.kind == "provider_missing":
             providers = tuple(each for each in providers if weather.name not in {None, each.name})
         flow = Flow(
-            request=authorize,
-            status=first_status(authorize.application, weather, signed_on=signed_on),
+            application=application,
+            given=given,
+            status=first_status(application, weather, signed_on=signed_on),
             created_at=self._clock() + weather.clock_skew,
             providers=providers,
         )
+        if weather.kind == "flow_failed":
+            return self._failed(flow, "server_error", "The flow could not be started.")
+        if "none" in prompts and not signed_on:
+            message = "There is no session and the user must not be asked."
+            return self._failed(flow, "login_required", message)
         self._flows.put(flow.id, flow)
-        if authorize.pi_flow:
+        if flow.pi_flow:
             return JSONResponse(self._document(flow, request))
         if flow.status == SignOnPolicy.IDENTITY_PROVIDER and flow.providers:
             return redirect(self._urls.authenticate(flow.providers[0].id, flow.id))
         return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
 
-    def _failed(self, authorize: AuthorizeRequest, code: str, message: str) -> Response:
-        if authorize.pi_flow:
+    def _failed(self, flow: Flow, code: str, message: str) -> Response:
+        if flow.pi_flow:
             error = {"code": code, "message": message}
             environment = {"id": self._environment.id}
             return JSONResponse({"environment": environment, "status": FAILED, "error": error})
         # OIDC Core, 3.1.2.6: without pi.flow the error goes to the client's redirect_uri.
-        state = {name: value for name, value in authorize.given.items() if name == "state"}
+        state = {name: value for name, value in flow.given.items() if name == "state"}
         error = {"error": code, "error_description": message, **state}
-        return redirect(with_query(authorize.given["redirect_uri"], error))
+        return redirect(with_query(flow.given["redirect_uri"], error))
 
     async def _show(self, request: Request, _weather: Weather) -> Response:
         return JSONResponse(self._document(self._flow(str(request.path_params["id"])), request))
@@ -204,11 +200,11 @@ class Provider:
         if flow.status != COMPLETED or not self._signed_on(request):
             raise invalid_request("flowId", "The flow is not completed in this session.")
         result = {"code": self._token_endpoint.grant(flow)}
-        if (state := flow.request.given.get("state")) is not None:
+        if (state := flow.given.get("state")) is not None:
             result["state"] = str(uuid4()) if weather.kind == "state_lost" else state
-        if flow.request.pi_flow:
+        if flow.pi_flow:
             return JSONResponse({**flow_document(flow, self._urls), "authorizeResponse": result})
-        return redirect(with_query(flow.request.given["redirect_uri"], result))
+        return redirect(with_query(flow.given["redirect_uri"], result))
 
     async def _metadata(self, _request: Request, weather: Weather) -> Response:
         """Show the OIDC metadata (OIDC Discovery, 3)."""

@@ -99,7 +99,7 @@ class TokenEndpoint:
             "org": str(uuid5(NAMESPACE_URL, "organization")),
             "p1.region": "NA",
         }
-        if (nonce := flow.request.given.get("nonce")) is not None:
+        if (nonce := flow.given.get("nonce")) is not None:
             claims["nonce"] = nonce
         wrong = weather.wrong if weather.kind == "id_token_invalid" else None
         if wrong in claims:
@@ -137,13 +137,13 @@ class TokenEndpoint:
             raise _refused("unsupported_grant_type", "The grant type is not supported.")
         # A second use fails, whatever becomes of the first.
         flow = self._granted.pop(form.get("code", ""))
-        if flow is None or flow.request.application.client_id != application.client_id:
+        if flow is None or flow.application.client_id != application.client_id:
             raise _refused("invalid_grant", "The code is unknown, used or expired.")
-        given = flow.request.given
-        if form.get("redirect_uri") != given["redirect_uri"]:
+        if form.get("redirect_uri") != flow.given["redirect_uri"]:
             raise _refused("invalid_grant", "The redirect_uri is not that of the code.")
-        challenge = challenge_of(form.get("code_verifier", ""), given.get("code_challenge_method", "plain"))
-        if given.get("code_challenge", challenge) != challenge:
+        method = flow.given.get("code_challenge_method", "plain")
+        challenge = challenge_of(form.get("code_verifier", ""), method)
+        if flow.given.get("code_challenge", challenge) != challenge:
             raise _refused("invalid_grant", "The code_verifier does not match.")
         return flow
 
