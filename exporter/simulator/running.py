@@ -169,17 +169,15 @@ async def simulator(
             ca_file = Path(folder) / "ca.pem"
             authority.cert_pem.write_to_path(str(ca_file))
         simulated: dict[str, SimulatedEnvironment] = {}
+        names = sorted({public_host, host, "localhost"})
         for environment in environments:
-            certificates: dict[str, ssl.SSLContext] = {}
-            if environment.https and not environment.port_of:
-                names = sorted({public_host, host, "localhost"})
-                certificates = await asyncio.to_thread(make_certificates, authority, names)
+            has_tls = environment.https and not environment.port_of
             simulated[environment.name] = running = SimulatedEnvironment(
                 environment,
                 host=host,
                 public_host=in_url,
                 sources=simulated,
-                certificates=certificates,
+                certificates=make_certificates(authority, names) if has_tls else {},
                 clock=clock,
                 random=random,
             )
@@ -189,7 +187,7 @@ async def simulator(
         stack.push_async_callback(control.stop)
         await control.open()
         for running in simulated.values():
-            await running.start()
+            await running.set_weather(running.weather)
         control_url = f"http://{in_url}:{control.port}"
         if script is not None:
             stack.push_async_callback(_end, asyncio.create_task(_play(script, simulated, clock)))

@@ -33,10 +33,11 @@ TOKEN_SECONDS = 3600
 
 
 class KeyRing:
-    """An environment's signing keys; without any, one is made when it is needed."""
+    """An environment's signing keys, of which there is always one."""
 
     def __init__(self) -> None:
         self._keys: list[RSAKey] = []
+        self.rotate()
 
     def rotate(self) -> None:
         """Sign by a fresh key from now on; takes some tens of milliseconds. The last ones stay published."""
@@ -45,8 +46,6 @@ class KeyRing:
 
     def published(self) -> list[dict[str, Any]]:
         """Return the JWKs of all keys, the one that signs first."""
-        if not self._keys:
-            self.rotate()
         return [dict(key.as_dict(private=False)) for key in self._keys]
 
     def sign(self, claims: Mapping[str, Any], fault: str | None = None) -> str:
