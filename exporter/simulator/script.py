@@ -5,9 +5,10 @@ change before, so that the lines about one environment can be read alone.
 """
 
 import asyncio
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from time import monotonic
+from time import time as wall_time
 
 import yaml
 
@@ -22,20 +23,13 @@ class ScriptError(ValueError):
     """An invalid script; one error per line, each with its place."""
 
 
+@dataclass(slots=True)
 class Clock:
     """Time as the simulator sees it; a test replaces it."""
 
-    def time(self) -> float:
-        """Return seconds since the epoch; flows and the `Date` header follow it."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Return seconds from any point; the script follows it."""
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait; may end early."""
-        await asyncio.sleep(seconds)
+    time: Callable[[], float] = wall_time  # since the epoch; flows and the `Date` header follow it
+    monotonic: Callable[[], float] = monotonic  # from any point; the script follows it
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep  # may end early
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,7 +151,7 @@ class SteppedClock(FakeClock):
         self.steps = asyncio.Semaphore(0)
         self.share = 1.0
 
-    async def sleep(self, seconds: float) -> None:
+    async def let_pass(self, seconds: float) -> None:
         self.asleep.set()
         await self.steps.acquire()
         self.slept.append(seconds)

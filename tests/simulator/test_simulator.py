@@ -159,7 +159,7 @@ def test_a_script_leaves_alone_what_the_control_port_has_changed(tmp_path: Path)
             await begun.wait()
             clock.now += seconds
 
-        clock.sleep = sleep  # type: ignore[method-assign]  # a clock that waits for the test
+        clock.sleep = sleep  # it waits for the test
         environments = [emea(), emea(name="apac", id=other_id(1))]
         async with simulator(environments, script=script, clock=clock, directory=tmp_path) as running:
             async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
