@@ -100,8 +100,8 @@ curl -X PUT $WEATHER/us_retail -d '{{"weather": "healthy"}}'
 ```
 
 A change applies from the next request; the response shows the environment after it. Errors are
-`{{"error": "…"}}`: 400 for invalid weather, 404 for an unknown environment, 409 for a certificate's weather
-without https, 413 for a body that is too long, 503 if another program took the port meanwhile.
+`{{"error": "…"}}`: 400 for weather that is invalid or that the environment cannot have, 404 for an unknown
+environment, 413 for a body that is too long, 503 if another program took the port meanwhile.
 
 The same port serves a vendor's status page, a Statuspage summary at `/api/v2/summary.json`, which the
 printed variables name. Its one component, `Simulated Europe / SSO`, is made up; its status changes by this

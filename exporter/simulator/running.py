@@ -155,7 +155,7 @@ async def simulator(
         directory: where a directory for the authority's certificate is made; None for the system's for such.
 
     Raises:
-        TLSRequiredError: an environment without https starts with weather that needs it.
+        WeatherError: an environment without https starts with weather that needs it.
         OSError: a port is in use, or the host is not an address of this machine.
     """
     environments = tuple(environments)

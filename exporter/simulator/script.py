@@ -14,13 +14,9 @@ import yaml
 
 from exporter.durations import parse_duration
 from exporter.simulator.environments import Environment, check_weather
-from exporter.simulator.weather import Weather, parse_weather
+from exporter.simulator.weather import Weather, WeatherError, parse_weather
 
 EXAMPLE = "{after: 30s, environment: emea, weather: slow}"
-
-
-class ScriptError(ValueError):
-    """An invalid script; one error per line, each with its place."""
 
 
 @dataclass(slots=True)
@@ -50,40 +46,40 @@ class Script:
 
 
 def read_script(text: str, environments: Iterable[Environment]) -> Script:
-    """Read a script for these environments from YAML; raises `ScriptError` with every error."""
+    """Read a script for these environments from YAML; raises `WeatherError` with a line per error."""
     known = {key: environment for environment in environments for key in (environment.name, environment.id)}
     try:
         entries, node = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         place = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
-        raise ScriptError(f"{place}invalid YAML: {error.problem or error.context}") from None
+        raise WeatherError(f"{place}invalid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         # E.g. nested too deeply, or the 31st of June.
-        raise ScriptError(f"invalid YAML: {error}") from None
+        raise WeatherError(f"invalid YAML: {error}") from None
     if not isinstance(node, yaml.SequenceNode) or not entries:
-        raise ScriptError(f"a script is a list of changes such as {EXAMPLE}")
+        raise WeatherError(f"a script is a list of changes such as {EXAMPLE}")
     changes, errors = [], []
     for number, (entry, at) in enumerate(zip(entries, node.value, strict=True), start=1):
         try:
             changes.append(_change(entry, known))
-        except ValueError as error:
+        except WeatherError as error:
             errors.append(f"line {at.start_mark.line + 1}, change {number}: {error}")
     if errors:
-        raise ScriptError("\n".join(errors))
+        raise WeatherError("\n".join(errors))
     return Script(changes=tuple(sorted(changes, key=lambda change: change.after)))
 
 
 def _change(entry: object, known: Mapping[str, Environment]) -> Change:
     if not isinstance(entry, dict) or not {"after", "environment", "weather"} <= entry.keys():
-        raise ValueError(f"a change has after, environment and weather, as in {EXAMPLE}")
+        raise WeatherError(f"a change has after, environment and weather, as in {EXAMPLE}")
     weather = dict(entry)
     after, name = str(weather.pop("after")), str(weather.pop("environment")).lower()
     if name not in known:
-        raise ValueError(f"no environment has the name or id {name}")
+        raise WeatherError(f"no environment has the name or id {name}")
     try:
         seconds = parse_duration(after)
     except ValueError as error:
-        raise ValueError(f"after: {error}") from None
+        raise WeatherError(f"after: {error}") from None
     change = Change(after=seconds, environment=known[name].name, weather=parse_weather(weather))
     check_weather(known[name], change.weather)
     return change

@@ -76,7 +76,7 @@ class SimulatedEnvironment:
         """Change the weather, for the next connection or request; its port is open from the first time on.
 
         Raises:
-            TLSRequiredError: such weather needs https and this environment has none.
+            WeatherError: such weather needs https and this environment has none.
             OSError: another program took its port while it was closed.
         """
         check_weather(self.environment, weather)

@@ -26,7 +26,7 @@ Endpoint = Literal["authorize", "initiate", "sign_on", "flow", "resume", "callba
 
 
 class WeatherError(ValueError):
-    """Invalid weather; the text has every error and what would be right."""
+    """Invalid weather, or a script of it; the text has every error and what would be right."""
 
 
 class Weather(BaseModel):

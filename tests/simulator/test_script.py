@@ -13,8 +13,8 @@ from simulator.examples import ENVIRONMENT_ID, FakeClock, emea, other_id
 from exporter.simulator import (
     Change,
     Script,
-    ScriptError,
     Weather,
+    WeatherError,
     parse_weather,
     read_script,
     simulator,
@@ -100,14 +100,14 @@ def test_json_is_yaml() -> None:
     ],
 )
 def test_an_error_has_its_line(text: str, message: str) -> None:
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(WeatherError) as caught:
         read(text)
     assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("text", ["", "s", "1", "1s1m", "-1s", "1.5s", "1 s", "٣s", "true", "null"])
 def test_an_invalid_duration_is_rejected(text: str) -> None:
-    with pytest.raises(ScriptError, match="after: invalid duration"):
+    with pytest.raises(WeatherError, match="after: invalid duration"):
         read(f"- {{after: {text or repr('')}, environment: emea, weather: slow}}")
 
 
@@ -120,7 +120,7 @@ def test_an_environment_is_given_by_name_or_id() -> None:
 
 
 def test_a_script_must_fit_the_environments_it_is_about() -> None:
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(WeatherError) as caught:
         read(
             "- {after: 0, environment: apac, weather: slow}\n"
             "- {after: 1s, environment: emea, weather: tls_expired}"

@@ -31,8 +31,8 @@ from exporter.simulator import (
     Change,
     Script,
     SignOnPolicy,
-    TLSRequiredError,
     User,
+    WeatherError,
     parse_weather,
     simulator,
 )
@@ -60,7 +60,7 @@ def test_an_environment_answers_at_the_port_of_another_one_with_weather_and_keys
         assert len(set(keys)) == 2
         assert (REQUESTS[host], REQUESTS[guest]) == (2, 2)
         refused = client.put(f"{simulated.control_url}/weather/guest", json={"weather": "refused"})
-        assert refused.status_code == 409
+        assert refused.status_code == 400
         assert refused.json() == {"error": "guest answers at the port of emea; set refused for emea"}
         simulated.put("emea", {"weather": "refused"})
         with pytest.raises(httpx.ConnectError):
@@ -79,7 +79,7 @@ def test_weather_of_certificates_needs_https() -> None:
         async with simulator([emea(weather=parse_weather({"weather": "tls_expired"}))]):
             pytest.fail("it must not start")
 
-    with pytest.raises(TLSRequiredError) as caught:
+    with pytest.raises(WeatherError) as caught:
         asyncio.run(scenario())
     assert str(caught.value) == "emea is served over http; tls_expired needs an environment with https"
 
