@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -56,7 +57,6 @@ class Listener:
         self._tls = tls
         self._reserved = reserve(host, port)
         self._address, self.port, *_ = self._reserved.getsockname()
-        self.accepted = 0  # connections so far
         self._server: asyncio.Server | None = None
         self._state = ServerState()
         self._config = uvicorn.Config(
@@ -79,7 +79,7 @@ class Listener:
         if self._server is not None:
             return
         self._server = await asyncio.get_running_loop().create_server(
-            self._connection,
+            partial(H11Protocol, self._config, self._state, app_state={}),
             self._address,
             self.port,
             backlog=BACKLOG,
@@ -121,7 +121,3 @@ class Listener:
         for task in self._state.tasks:
             task.cancel()
         await asyncio.gather(*self._state.tasks, return_exceptions=True)
-
-    def _connection(self) -> asyncio.Protocol:
-        self.accepted += 1
-        return H11Protocol(self._config, self._state, app_state={})

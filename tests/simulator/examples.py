@@ -16,6 +16,8 @@ from exporter.simulator import Application, Clock, Environment, SignOnPolicy, Si
 
 REQUESTS = Counter[SimulatedEnvironment]()
 """What each environment received in this run of tests; conftest.py counts."""
+CONNECTIONS = Counter[int]()
+"""How many each port accepted; likewise."""
 
 ENVIRONMENT_ID = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
 CLIENT_ID = "6d3f7f5a-7c55-4a0e-bb29-3a52a0ec9ed1"

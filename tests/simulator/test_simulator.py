@@ -17,6 +17,7 @@ from simulator.conftest import Client
 from simulator.examples import (
     APPLICATION,
     CLIENT_ID,
+    CONNECTIONS,
     DESTINATION_ID,
     ENVIRONMENT_ID,
     REQUESTS,
@@ -185,7 +186,7 @@ def test_stopping_with_open_connections_leaves_no_task_no_socket_and_no_file(tmp
             silent = await asyncio.open_connection("127.0.0.1", simulated.port)
             silent[1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             idle = await asyncio.open_connection("127.0.0.1", simulated.port)
-            while not REQUESTS[simulated] or simulated.listener.accepted < 2:  # noqa: ASYNC110  nothing to await
+            while not REQUESTS[simulated] or CONNECTIONS[simulated.port] < 2:  # noqa: ASYNC110  nothing to await
                 await asyncio.sleep(0)
         for reader, writer in (silent, idle):
             assert await reader.read() == b""
