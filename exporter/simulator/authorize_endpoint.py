@@ -48,19 +48,20 @@ def _check(given: Mapping[str, str], applications: Iterable[Application]) -> App
     if application is None:
         message = "There is no application with this client_id in the environment."
         raise invalid_data("client_id", message).for_browser()
-    prompts, max_age = given.get("prompt", "").split(), given.get("max_age", "0")
+    mode, max_age = given.get("response_mode", "query"), given.get("max_age", "0")
+    prompts = given.get("prompt", "").split()
+    prompts_fit = _PROMPTS.issuperset(prompts) and ("none" not in prompts or len(prompts) == 1)
     challenge, method = given.get("code_challenge"), given.get("code_challenge_method", "plain")
-    alone = "none" not in prompts or len(prompts) == 1
     well_formed = challenge is None or re.fullmatch(CHALLENGES.get(method, ""), challenge) is not None
     rules = {
         "redirect_uri": (given["redirect_uri"] in application.redirect_uris, "Redirect URI mismatch"),
-        "response_type": (given["response_type"] == "code", "The application does not allow it."),
-        "response_mode": (given.get("response_mode", "query") in RESPONSE_MODES, "There is no such mode."),
+        "response_type": (given["response_type"] == "code", "The application allows code alone."),
+        "response_mode": (mode in RESPONSE_MODES, f"Use {', '.join(RESPONSE_MODES)}."),
         "scope": ("openid" in given["scope"].split(" "), "Must contain openid."),
-        "code_challenge_method": (method in CHALLENGES, "There is no such method."),
+        "code_challenge_method": (method in CHALLENGES, f"Use {' or '.join(CHALLENGES)}."),
         "code_challenge": (well_formed, "Does not have the form that its method prescribes."),
         "max_age": (re.fullmatch(r"[0-9]{1,10}", max_age), "Must be a whole number of seconds."),
-        "prompt": (alone and _PROMPTS.issuperset(prompts), "Must be known ones, or none alone."),
+        "prompt": (prompts_fit, "Use none alone, or any of login, consent, select_account."),
     }
     for name, (is_valid, message) in rules.items():
         if not is_valid:
