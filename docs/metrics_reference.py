@@ -28,8 +28,8 @@ _TARGETS = """
 ## About targets
 
 `pingone_flow_target_info` also carries the target's own labels; labels with unknown values are absent.
-The series of a step appear once a probe has reached it. A target with the journey `federation` only has at
-most 250 series.
+The series of a step appear once a probe has reached it. A target that only runs the journey `federation` has
+at most 250 series.
 
 """
 _EXPORTER = """
@@ -44,9 +44,9 @@ In addition, prometheus-client exposes metrics about the process (`process_cpu_s
 _VENDOR = """
 ## About the vendor's status page
 
-With `FLOW_EXPORTER_STATUS_PAGE__URL` only, and with several shards from shard 0 only. `page` is the host of
-the page, `component` is what the settings name; no text of the page is a label. The page lags behind what it
-reports: it annotates the exporter's own findings and changes none of them.
+Only with `FLOW_EXPORTER_STATUS_PAGE__URL`; with several shards, only from shard 0. `page` is the host of the
+page, `component` is the component as the settings name it; no text of the page becomes a label. Status pages
+lag behind, so this one annotates the exporter's own findings and never changes them.
 
 """
 _NONE = "\N{EN DASH}"

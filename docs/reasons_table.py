@@ -148,7 +148,7 @@ ADVICE: Mapping[tuple[Reason, Fault], tuple[str, str]] = {
         ),
     ),
     (Reason.LOCATION_INVALID, Fault.CONFIGURATION): (
-        "sign-on leads to a wrong place",
+        "users are sent to the wrong place",
         (
             "the provider entry in the destination: issuer, authorization endpoint; `LOGIN_HOSTS`; "
             "with SAML: `READY_BY`"

@@ -25,21 +25,27 @@ Settings come from these sources, highest precedence first: command-line flags, 
 The name of a target consists of letters and digits, in groups joined by single underscores, at most 63
 characters, and is lower-cased. Durations are written as in Prometheus: `500ms`, `30s`, `1m30s`, `2h`. An
 unknown variable with the prefix `FLOW_EXPORTER_` is an error. `pingone-flow-exporter check-config` reports
-every error at once.
+all errors at once.
 
-One of `REGION`, `AUTH_URL` and `CUSTOM_DOMAIN` sets where an environment is; any of them on a target
-overrides all of them in the defaults. The destination is where the source is, unless one of its own three is
-set. A custom domain belongs to one environment, so a source with one needs the destination's location. A host
-name may end in a dot: it is then resolved without search domains, and used without the dot otherwise.
+One of `REGION`, `AUTH_URL` and `CUSTOM_DOMAIN` sets the location of an environment; any of them on a target
+overrides all of them in the defaults. The destination has the location of the source, unless
+`DESTINATION_REGION`, `DESTINATION_AUTH_URL` or `DESTINATION_CUSTOM_DOMAIN` is set. A custom domain belongs to
+one environment, so if the source has one, the destination's location must be set. A host name may end in a
+dot: then it is resolved without search domains; everything else uses it without the dot.
 
-`JOURNEYS` of a target are what its probes do, each at its own interval: `authorize` asks the source to start
-a sign-on; `federation` follows a sign-on as far as its settings go: to the source's answer, with a test
-account to the destination's code, with the application's secret to a verified ID token
-([pingone-setup.md](pingone-setup.md)); `discovery` reads the source's OpenID metadata and signing keys, and
-needs `SOURCE_ENVIRONMENT_ID` or `ISSUER`. `PASSWORD`, `DESTINATION_CLIENT_SECRET` and a `PROXY_URL` with a
-password are errors in a configuration file.
+`JOURNEYS` sets what the probes of a target do. Each journey has its own interval:
 
-In `.env`, `${NAME}` in a value is replaced, except in single quotes, and an undefined name is an error. In an
+- `authorize` asks the source to start a sign-on.
+- `federation` follows a sign-on as far as its settings allow: to the source's response; with a test account,
+  to the destination's code; with the application's secret, to a verified ID token
+  ([pingone-setup.md](pingone-setup.md)).
+- `discovery` reads the source's OpenID metadata and signing keys; it needs `SOURCE_ENVIRONMENT_ID` or
+  `ISSUER`.
+
+`PASSWORD`, `DESTINATION_CLIENT_SECRET` and a `PROXY_URL` with a password are not allowed in a configuration
+file.
+
+In `.env`, `${NAME}` in a value is replaced, except in single quotes; an undefined name is an error. In an
 environment variable, quotes around the value are an error: `docker --env-file` does not remove them.
 
 ## Flags
@@ -53,9 +59,10 @@ like those of Prometheus' own exporters. After a reload they still override ever
 ## Configuration file
 
 `FLOW_EXPORTER_CONFIG_FILE` names a YAML file of the same settings, in lower case, nested where a variable has
-`__`. Values without quotes are text, as in a variable: `NO` is Norway, `0123` keeps its zero. A key without a
-value is not set. A YAML list may replace commas. Anchors, aliases, merge keys, tags and further documents are
-errors. Every error is reported with its line. Variables override single settings of the file.
+`__`. Values without quotes are text, as in a variable: `NO` is not a boolean, and `0123` keeps its zero. A
+key without a value is not set. A comma-separated value may also be a YAML list. Anchors, aliases, merge keys,
+tags and further documents are errors. Every error is reported with its line. Variables override single
+settings of the file.
 
 ```yaml
 defaults:

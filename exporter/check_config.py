@@ -199,9 +199,9 @@ def _block(title: str, rows: Iterable[tuple[str, str | None]]) -> str:
 
 def _target_rows(target: Target) -> Iterator[tuple[str, str | None]]:
     yield "authorize URL", target.source_url and f"{target.source_url}/as/authorize"
-    yield "source environment", target.source_environment_id or "not set: found by the destination's redirect"
+    yield "source environment", target.source_environment_id or "not set: from the destination's redirect"
     yield "destination environment", target.destination_environment_id
-    yield "client id", target.client_id
+    yield "client ID", target.client_id
     if Journey.AUTHORIZE in target.journeys:
         yield "redirect URI", _without_query(target.redirect_uri)
         yield "scope", target.scope
@@ -242,7 +242,7 @@ def _common_rows(target: Target) -> Iterator[tuple[str, str | None]]:
 def _federation_rows(target: Target) -> Iterator[tuple[str, str | None]]:
     yield "destination URL", f"{target.destination_url}/as/authorize"
     if (application := target.application) is not None:
-        yield "destination client id", application.client_id
+        yield "destination client ID", application.client_id
         yield "destination redirect", _without_query(application.redirect_uri)
         yield "destination scope", application.scope
         yield "destination ACR values", application.acr_values
@@ -259,7 +259,7 @@ def _federation_rows(target: Target) -> Iterator[tuple[str, str | None]]:
 def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | None]]:
     yield "authorize URL", f"{destination.template.destination_url}/as/authorize"
     if (application := destination.template.application) is not None:
-        yield "client id", application.client_id
+        yield "client ID", application.client_id
         yield "redirect URI", _without_query(application.redirect_uri)
     yield "include", None if destination.include is None else destination.include.pattern
     yield "exclude", None if destination.exclude is None else destination.exclude.pattern
@@ -281,7 +281,7 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
     web, shard, own = config.web, config.shard, len(config.targets)
     yield "targets", str(own)
     if shard.count > 1:
-        yield "shard", f"{shard.index} of 0 to {shard.count - 1}, with {own} of {len(config.enabled)} targets"
+        yield "shard", f"index {shard.index} of {shard.count}, with {own} of {len(config.enabled)} targets"
     yield "disabled targets", ", ".join(target.name for target in config.disabled)
     yield "listen addresses", ", ".join(map(str, web.listen_address))
     yield "web security", None if config.security is None else ", ".join(_security(config.security))
@@ -353,14 +353,14 @@ def _warnings(target: Target) -> Iterator[str]:
     for status in sorted(set(target.expected_statuses) - KNOWN_STATUSES - {ANY_REQUIRED}):
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
         hint = f"did you mean {similar[0]}?" if similar else "check the spelling"
-        yield f"EXPECTED_STATUSES has {status}, which PingOne is not known to return; {hint}"
+        yield f"EXPECTED_STATUSES contains {status}, which PingOne is not known to return; {hint}"
     if target.source_environment_id == target.destination_environment_id:
-        yield "source and destination are the same environment; correct SOURCE_ENVIRONMENT_ID or the other"
+        yield "source and destination are the same environment; correct one of the two IDs"
     elif target.source_url == target.destination_url:  # they have no ids: it is a custom domain
-        yield "source and destination have one CUSTOM_DOMAIN, which belongs to one environment; correct it"
+        yield "source and destination have the same custom domain; a domain belongs to only one environment"
     if target.prompt == "none" and Journey.AUTHORIZE in target.journeys:
         yield (
-            "PROMPT=none makes PingOne answer login_required, since a probe has no session, so every probe "
+            "with PROMPT=none PingOne returns login_required, since a probe has no session, so every probe "
             "fails; remove it"
         )
 

@@ -235,8 +235,8 @@ def _add_check_config(add: _Add) -> None:
     check = add("check-config", _check_config, meaning, *examples, failure="1 a listing failed")
     option = partial(check.add_mutually_exclusive_group().add_argument, action="store_true")
     option("--json", help="print JSON, errors and warnings included")
-    option("--full", help="print all settings of each target, however many")
-    option("--list-providers", help="ask each destination which identity providers it offers")
+    option("--full", help="print all settings of each target, even of more than 20")
+    option("--list-providers", help="list the identity providers of each destination, with one request each")
 
 
 def _add_probe(add: _Add) -> None:
@@ -249,11 +249,11 @@ def _add_probe(add: _Add) -> None:
     option("--destination", action="append", default=[], type=str.lower, metavar="NAME", help=meaning)
     meaning = "only targets with this label; may be repeated"
     option("--label", action="append", default=[], type=_label, metavar="NAME=VALUE", help=meaning)
-    meaning = "probe again and again until Ctrl-C; a test account signs on in the first round only"
+    meaning = "probe repeatedly until Ctrl-C; a test account signs on in the first round only"
     option("--watch", action="store_true", help=meaning)
     meaning = "like --watch, with a round every DURATION (default: the shortest interval of the targets)"
     option("--every", type=_pause, metavar="DURATION", help=meaning)
-    option("--full", action="store_true", help="print every probe, however many succeeded")
+    option("--full", action="store_true", help="print every probe, those that succeeded included")
     meaning = "print JSON, in the format of the API; with --watch, a line per round"
     option("--json", action="store_true", help=meaning)
 
@@ -275,9 +275,9 @@ def _add_simulate(add: _Add) -> None:
     option("--control-port", type=_port, default=0, metavar="PORT", help=meaning)
     meaning = "run N healthy environments instead of those of the demo"
     option("--environments", type=int, metavar="N", help=meaning)
-    meaning = "what an environment does at the start; may be repeated"
+    meaning = "weather of an environment at the start; may be repeated"
     option("--weather", action="append", default=[], metavar="NAME=KIND[,PARAMETER=VALUE]", help=meaning)
-    option("--script", type=Path, metavar="weather.yaml", help="file of weather over time")
+    option("--script", type=Path, metavar="weather.yaml", help="file with changes of the weather over time")
 
 
 def _add_completion(add: _Add) -> None:

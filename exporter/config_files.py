@@ -34,7 +34,7 @@ class ConfigFiles:
     """Reads the configuration, and notices when its files change.
 
     Files are polled: Kubernetes swaps a link two directories away from the file that it mounts, network file
-    systems send no notifications, and a look takes a millisecond in a thread.
+    systems send no notifications, and a check takes a millisecond in a thread.
 
     Args:
         config: what was read at the start.

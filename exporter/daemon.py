@@ -188,14 +188,14 @@ class Daemon:
                 try:
                     config, ssl_contexts = await run_in_thread(self._prepare)
                 except ConfigurationError as error:
-                    return self._refuse(error.errors, trigger)
+                    return self._report_errors(error.errors, trigger)
                 before = self._targets
                 await self._apply(config, ssl_contexts)
                 self._security.apply(config.security)
                 self.config = config
                 if trigger != CHANGE_ON_DISK:
                     self._prober.guard.reload_requested()
-                return self._report(trigger, before)
+                return self._report_success(trigger, before)
             self._metrics.config_loaded(good=False)
             return ReloadResult(good=False, text="reload failed: a bug in the exporter; see its log")
         finally:
@@ -215,7 +215,7 @@ class Daemon:
             raise ConfigurationError([InvalidSetting("FLOW_EXPORTER_TARGETS", message)]) from None
 
     async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
-        """Put a configuration in force, but for the security of the port; `self.config` is still the old one.
+        """Put a configuration in force, except the security of the port; `self.config` is still the old one.
 
         Order matters: TLS contexts and metrics of new targets exist before the schedule starts their probes;
         those of removed targets are forgotten after it stopped them.
@@ -297,7 +297,7 @@ class Daemon:
             jobs.append(PeriodicJob(f"status page {self._renewals}", every, reader.refresh))
         return jobs
 
-    def _report(self, trigger: str, before: Iterable[Target]) -> ReloadResult:
+    def _report_success(self, trigger: str, before: Iterable[Target]) -> ReloadResult:
         """Log a reload that has succeeded, and return its result."""
         self._metrics.config_loaded(good=True)
         changes = count_changes(before, self._targets)
@@ -309,7 +309,7 @@ class Daemon:
             lines.append(f"{variable}: the change takes effect after a restart")
         return ReloadResult(good=True, text="\n".join(lines))
 
-    def _refuse(self, errors: Sequence[InvalidSetting], trigger: str) -> ReloadResult:
+    def _report_errors(self, errors: Sequence[InvalidSetting], trigger: str) -> ReloadResult:
         """Log the errors of a configuration, and return them as the result."""
         self._metrics.config_loaded(good=False)
         message = "reload failed, keeping the running configuration"

@@ -192,4 +192,4 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 def _log_unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log an exception that no code awaits; asyncio's own text would quote it and its URLs."""
     error = context.get("exception")
-    _log.error("unhandled in the event loop", exc_info=error if isinstance(error, BaseException) else None)
+    _log.error("unhandled error in event loop", exc_info=error if isinstance(error, BaseException) else None)

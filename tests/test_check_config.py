@@ -156,10 +156,10 @@ def test_an_unknown_status_is_accepted_with_a_warning() -> None:
     assert "expected statuses       USERNAME_PASSWORT_REQUIRED, DAVINCI\n" in found.text
     assert found.warnings == (
         (
-            "t0, t1, t2, t3, t4 and 2 more: EXPECTED_STATUSES has USERNAME_PASSWORT_REQUIRED, which PingOne "
-            "is not known to return; did you mean USERNAME_PASSWORD_REQUIRED?"
+            "t0, t1, t2, t3, t4 and 2 more: EXPECTED_STATUSES contains USERNAME_PASSWORT_REQUIRED, which "
+            "PingOne is not known to return; did you mean USERNAME_PASSWORD_REQUIRED?"
         ),
-        "t7: EXPECTED_STATUSES has XYZ, which PingOne is not known to return; check the spelling",
+        "t7: EXPECTED_STATUSES contains XYZ, which PingOne is not known to return; check the spelling",
     )
 
 
@@ -167,7 +167,7 @@ def test_prompt_none_is_warned_of() -> None:
     found = checked(environ("A", "B", B__PROMPT="none"))
     assert found.warnings == (
         (
-            "b: PROMPT=none makes PingOne answer login_required, since a probe has no session, so every "
+            "b: with PROMPT=none PingOne returns login_required, since a probe has no session, so every "
             "probe fails; remove it"
         ),
     )
@@ -215,7 +215,7 @@ target a
     )
     for row in (
         "destination URL         https://auth.pingone.eu/14e3268d-847d-47aa-a45e-1ef8dd8f4df0/as/authorize",
-        "destination client id   rp",
+        "destination client ID   rp",
         "destination redirect    https://rp.example.com/callback?(set)",
         "destination scope       openid",
         "lookup user name        (set)",
@@ -237,9 +237,9 @@ target a
 def test_a_source_that_is_not_configured_is_shown_as_such() -> None:
     target = {f"{P}TARGETS__A__DESTINATION_ENVIRONMENT_ID": OTHER}
     text = checked({**target, **FEDERATION}).text
-    assert "  source environment      not set: found by the destination's redirect\n" in text
+    assert "  source environment      not set: from the destination's redirect\n" in text
     assert "authorize URL" not in text
-    assert "client id   " in text
+    assert "client ID   " in text
 
 
 def test_a_provider_that_is_not_pingone_is_shown_with_what_it_must_do() -> None:
@@ -309,7 +309,7 @@ def test_a_federation_that_looks_like_an_error_is_warned_of(fields: dict[str, st
 
 
 def test_an_environment_that_is_its_own_destination_is_warned_of() -> None:
-    same = "source and destination are the same environment; correct SOURCE_ENVIRONMENT_ID or the other"
+    same = "source and destination are the same environment; correct one of the two IDs"
     copied = environ("A", "B", B__SOURCE_ENVIRONMENT_ID=OTHER)
     assert checked(copied).warnings == (f"b: {same}",)
     without_source = {f"{P}TARGETS__A__DESTINATION_ENVIRONMENT_ID": OTHER}
@@ -318,7 +318,7 @@ def test_an_environment_that_is_its_own_destination_is_warned_of() -> None:
 
 def test_a_custom_domain_of_two_environments_is_warned_of() -> None:
     domain = {"CUSTOM_DOMAIN": "login.example.com", "DESTINATION_CUSTOM_DOMAIN": "LOGIN.example.com."}
-    shared = "source and destination have one CUSTOM_DOMAIN, which belongs to one environment; correct it"
+    shared = "source and destination have the same custom domain; a domain belongs to only one environment"
     assert checked(environ("A", **{f"A__{name}": value for name, value in domain.items()})).warnings == (
         f"a: {shared}",
     )
@@ -377,7 +377,7 @@ def test_a_destination_is_shown_with_the_load_that_it_may_bring() -> None:
         == f"""\
 destination hub
   authorize URL           https://auth.pingone.eu/{OTHER}/as/authorize
-  client id               rp
+  client ID               rp
   redirect URI            https://rp.example.com/callback?(set)
   include                 ^Partner
   exclude                 (?i)test

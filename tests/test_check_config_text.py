@@ -16,7 +16,7 @@ target emea
   authorize URL           https://auth.pingone.com/{SOURCE}/as/authorize
   source environment      {SOURCE}
   destination environment {DESTINATION}
-  client id               client
+  client ID               client
   redirect URI            https://auth.pingone.com/{DESTINATION}/rp/callback/openid_connect
   scope                   openid
   PKCE                    no
@@ -106,14 +106,15 @@ def test_a_shard_is_shown_with_its_share() -> None:
     text = describe(load({**environ, **shard}, NOWHERE))
     assert text.startswith("target emea\n")
     assert "target a\n" not in text
-    assert "  targets                 1\n  shard                   2 of 0 to 2, with 1 of 3 targets\n" in text
+    row = "  shard                   index 2 of 3, with 1 of 3 targets\n"
+    assert f"  targets                 1\n{row}" in text
 
 
 def test_a_shard_without_a_target_shows_the_exporter() -> None:
     shard = {"FLOW_EXPORTER_SHARD__INDEX": "1", "FLOW_EXPORTER_SHARD__COUNT": "3"}
     text = describe(load({**EMEA, **shard}, NOWHERE))
     assert text.startswith("exporter\n")
-    assert "  shard                   1 of 0 to 2, with 0 of 1 targets\n" in text
+    assert "  shard                   index 1 of 3, with 0 of 1 targets\n" in text
 
 
 @pytest.mark.parametrize(

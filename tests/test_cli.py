@@ -259,7 +259,7 @@ def test_a_configuration_is_checked_into_json(
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert (document["valid"], document["errors"], err) == (True, [], "")
-    assert [warning.partition("=")[0] for warning in document["warnings"]] == ["emea: PROMPT"]
+    assert [warning.partition("=")[0] for warning in document["warnings"]] == ["emea: with PROMPT"]
     assert document["targets"]["emea"]["prompt"] == "none"
     assert document["exporter"]["log"] == "logfmt, from level info"
     assert document["load"]["auth_host"][0] | {"probes_per_min": ""} == {

@@ -207,6 +207,6 @@ def test_an_exception_that_no_code_awaits_is_logged_without_its_text() -> None:
     with log_to(log, level="info", style="logfmt"):
         asyncio.run(main())
     lines = log.getvalue().splitlines()
-    assert all('level=error msg="unhandled in the event loop"' in line for line in lines)
+    assert all('level=error msg="unhandled error in event loop"' in line for line in lines)
     assert "ValueError" in lines[0]
     assert "planted" not in log.getvalue()

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exporter.scheduling import phase_offset
+from exporter.scheduling import interval_offset
 from exporter.target import Journey
 
 SLACK_SECONDS = 0.02
@@ -53,7 +53,7 @@ def runs_due(name: str, journey: Journey, interval: float, timeout: float, lives
     the first of them not before the first probe has had its timeout.
     """
     least = most = 0
-    offset = phase_offset(name, journey, interval)
+    offset = interval_offset(name, journey, interval)
 
     def due(began: float, ended: float, delay: float) -> int:
         first = began + delay

@@ -92,7 +92,7 @@ def _egress() -> Panel:
 def _errors() -> Panel:
     layout = Layout(
         title="Internal errors",
-        description="Bugs of the exporter, and lack of memory or threads, in the last hour, by the part that "
+        description="Bugs in the exporter, and lack of memory or threads, in the last hour, by the part that "
         "failed; the log has the traceback. PingOneExporterInternalErrors fires above 0.",
         height=6,
     )

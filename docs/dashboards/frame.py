@@ -120,7 +120,7 @@ LINKS = Text(
     name="exporter",
     title="exporter",
     value=EXPORTER,
-    description="Where you open the exporter's pages. Links to runbooks and target pages start with it.",
+    description="Base URL of the exporter's pages, for links to runbooks and target pages.",
 )
 INSTANCE = Variable(label="instance", among=in_scope(_BUILD), description="The exporter's pods.")
 

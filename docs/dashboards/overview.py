@@ -82,11 +82,11 @@ def _sentence() -> Panel:
 def _failing() -> Panel:
     layout = Layout(
         title="What fails, and since when",
-        description="Every federation that failed its last probe: at which step of which journey, which side "
-        "is likely at fault, and for how long, the newest on top. That starts over when the exporter "
-        "restarts; with the alert rules loaded, the time since the last success does not. Rate limits and "
-        "faults of exporter or test account are not failures of a federation. Click one for its dashboard, "
-        "or for its page with the exact error.",
+        description="Federations with a failed last probe, newest on top: journey and step, the side that is "
+        "likely at fault, and for how long. That time starts over when the exporter restarts; the time "
+        "since the last success, shown with the alert rules loaded, does not. Rate limits and faults of "
+        "exporter or test account are not failures of a federation. Click one for its dashboard, or for its "
+        "page with the exact error.",
         width=14,
         height=8,
     )
@@ -110,7 +110,7 @@ def _timeline() -> Panel:
         title="State of every federation",
         description="By the last probe. Green: ok. Pale yellow: slow. Blue: paused after a rate limit. "
         "Purple: a fault of the exporter. Light blue: of the test account. Light gray: not fully checked "
-        "yet, because passwords are held back after a restart. Gray: not being probed. Failing, by fault: "
+        "yet, because no password is sent right after a restart. Gray: not being probed. Failing, by fault: "
         "configuration (yellow), network (orange), provider (red). A gap: not scraped. Zoomed out, a single "
         "failed probe may fall between two points; the results below count all of them. Click to open a "
         "federation.",
@@ -227,7 +227,7 @@ def _expiry() -> Panel:
         description="Days until something expires, the first one on top: a host's TLS certificate as last "
         "seen, even if it was rejected; a certificate in its chain, if that expires earlier; the last "
         "certificate of a source's signing keys; a client secret, by SECRET_EXPIRES. Orange: less than "
-        "30 days. Red: less than 7, which pages. What is not known is not listed.",
+        "30 days. Red: less than 7, which pages. Unknown dates are not listed.",
         width=10,
         height=8,
     )
@@ -245,10 +245,10 @@ def _expiry() -> Panel:
 def _providers() -> Panel:
     layout = Layout(
         title="Providers of destinations",
-        description="Identity providers that each destination lists, by what the exporter does about them: "
-        "watched; link only, where only the way to the provider is checked; filtered, by INCLUDE, EXCLUDE "
-        "or a disabled target; over limit; missing, of those that were there or that EXPECT names. And how "
-        "long ago they were listed. Empty without destinations.",
+        description="Identity providers of each destination, by state, and how long ago they were listed. "
+        "link only: only the link to the provider is checked. filtered: left out by INCLUDE, EXCLUDE or a "
+        "disabled target. over limit: left out by MAX_PROVIDERS. missing: offered before or listed in "
+        "EXPECT, but not offered now. Empty without destinations.",
         width=7,
     )
     labels = {"destination": "destination", "state": "state", "cluster": "cluster"}
@@ -271,7 +271,7 @@ def _vendor() -> Panel:
     layout = Layout(
         title="Vendor's status page",
         description="What the vendor's own status page shows for the components that the settings name, and "
-        "how long ago it was read. It lags behind what it reports, and changes nothing else here. Empty "
+        "how long ago it was read. It often lags behind, and changes nothing else here. Empty "
         "without FLOW_EXPORTER_STATUS_PAGE__URL.",
         width=7,
     )

@@ -56,7 +56,7 @@ STATES: tuple[State, ...] = (
         Fault.ACCOUNT,
     ),
     State(
-        "incomplete", _LIGHT_GRAY, "not fully checked yet, because passwords are held back after a restart"
+        "incomplete", _LIGHT_GRAY, "not fully checked yet, because no password is sent right after a restart"
     ),
     State("not probed", _GRAY, "not being probed, so check the exporter"),
     State(

@@ -316,8 +316,8 @@ def _skew() -> Panel:
     layout = Layout(
         title="Clock skew",
         description="How far PingOne's clock is ahead of the exporter's, by the last flow, with error "
-        "bounds. PingOneClockSkew fires if it certainly exceeds the threshold; if all hosts show it, the "
-        "exporter's clock is wrong.",
+        "bounds. PingOneClockSkew fires if the skew minus its error exceeds the threshold; if all hosts show "
+        "it, the exporter's clock is wrong.",
     )
     skew, error = (series(f"pingone_flow_clock_skew_{what}seconds") for what in ("", "error_"))
     return lines(

@@ -169,7 +169,7 @@ def _write_lines(lines: _Lines, write: Callable[[str], object], formatter: loggi
 
 
 def _line(record: logging.LogRecord, formatter: logging.Formatter) -> str:
-    """Render a record; of one that cannot be rendered, its place without its values."""
+    """Render a record; if that fails, only where it was logged, without its values."""
     try:
         return formatter.format(record)
     except Exception:  # noqa: BLE001  one bad record must not cost those after it

@@ -133,7 +133,7 @@ class TargetMetrics:
         for record in outcome.steps:
             self._add_step(record.step)
             self._observe_step(record)
-        # A destination may list hundreds of targets, so each of them has only what no other one shows.
+        # A destination may list hundreds of targets, so each has only what the others do not show.
         timed = not (outcome.stalled or self.target.listed)
         for (step, phase), seconds in _seconds(outcome.steps).items() if timed else ():
             if step in _LATER_STEPS and phase in _CONNECTING:

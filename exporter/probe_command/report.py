@@ -213,8 +213,8 @@ def _details(run: ProbeRun) -> Iterator[Text]:
         "address": step and step.address,
         "addresses tried": step and ", ".join(step.addresses_tried),
         "certificate": step and _certificate(step, outcome.started_at),
-        "correlation id": step and step.correlation_id,
-        "transaction id": outcome.transaction_id,
+        "correlation ID": step and step.correlation_id,
+        "transaction ID": outcome.transaction_id,
         "started at": rfc3339(outcome.started_at),
     }
     for name, fact in facts.items():

@@ -10,7 +10,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 MAX_CHUNKS = 2_000
-"""More than a flow arrives in; for a larger limit, one per 256 bytes. Each costs CPU, however small."""
+"""No flow arrives in so many; a larger limit allows one per 256 bytes. Each costs CPU, however small."""
 
 
 class Body:

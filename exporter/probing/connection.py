@@ -10,7 +10,7 @@ from exporter.probing.stream import TcpStream
 from exporter.probing.tls_stream import TlsStream
 
 READ_BYTES = 2 * 1024
-"""Read at once, before other tasks run: h11 works through the worst of chunks in less than 10 ms."""
+"""Bytes read before other tasks run: h11 parses even the smallest chunks of them in less than 10 ms."""
 
 MAX_HEAD_BYTES = 32 * 1024
 """Bytes that may come without completing the head, or without any of the body: informational responses,

@@ -73,7 +73,7 @@ def is_of_environment(document: Mapping[str, Any], status: str | None, environme
 
 
 def _is_detailed(flow: Mapping[str, Any]) -> bool:
-    """Return True for a DaVinci body in its detailed form, which has no links but perhaps its own."""
+    """Return True for a DaVinci body in its detailed form, which has at most a link to itself."""
     links = flow.get("_links")
     return links is None or (isinstance(links, dict) and not links.keys() - {"self"})
 

@@ -17,7 +17,7 @@ from exporter.reasons import Reason
 
 MAX_CHARACTERS = 200
 MAX_NAMES = 2
-"""Names or codes of a list that are shown; the number of the others follows."""
+"""Names or codes of a list that are shown, followed by the number of the others."""
 
 NOT_SHOWN = "(not shown)"
 
@@ -33,7 +33,7 @@ class Template(StrEnum):
     NOT_RESOLVED = "{name} did not resolve ({eai})"
     NO_HOST_NAME = "{name} is not a valid host name"
     RESOLVE_TIMEOUT = "no address for {name} within {seconds}"
-    ADDRESS_NOT_ALLOWED = "{host} not requested: private address, or a secret without TLS"
+    ADDRESS_NOT_ALLOWED = "{host} not requested: address not public, or no TLS for a secret"
     # Connections, by errno
     ECONNREFUSED = "connection refused by {address}"
     EHOSTUNREACH = "no route to {address} (EHOSTUNREACH)"
@@ -54,7 +54,7 @@ class Template(StrEnum):
     NOT_TLS = "wrong version number (plain HTTP on this port?) ({host})"
     ALERT = "TLS alert: {tls} ({host})"
     TLS_ERROR = "TLS error: {tls} ({host})"
-    TLS_TIMEOUT = "no TLS handshake within {seconds} ({host})"
+    TLS_TIMEOUT = "TLS handshake not complete within {seconds} ({host})"
     # What was sent and received
     RESET = "reset by peer {while} ({host})"
     CLOSED = "closed by peer {while} ({host})"
@@ -78,7 +78,7 @@ class Template(StrEnum):
     NO_LOCATION = "{code} without a Location ({host})"
     LOCATION_MALFORMED = "{code} with a malformed Location ({host})"
     LOCATION_WITHOUT = "{code} to {origin} without {member} ({host})"
-    LOCATION_ELSEWHERE = "{code} to {origin}, which is not where this step leads ({host})"
+    LOCATION_ELSEWHERE = "{code} to {origin}: URL not allowed at this step ({host})"
     FIREWALL = "{code} with x-amzn-waf-action from {host}"
     CHALLENGE = "{code} with cf-mitigated: challenge from {host}"
     PORTAL = "511 Network Authentication Required from {host}"
@@ -92,7 +92,7 @@ class Template(StrEnum):
     NOT_JSON = "{code} with a body that is not a JSON object from {host}"
     # Flows and federations
     NO_STATUS = "response has no flow status ({host})"
-    OTHER_ENVIRONMENT = "flow is of another environment ({host})"
+    OTHER_ENVIRONMENT = "flow belongs to another environment ({host})"
     NO_FLOW_ID = "flow has no valid id ({host})"
     DAVINCI = (
         "the application runs a DaVinci flow, which does not list identity providers; "
@@ -104,9 +104,9 @@ class Template(StrEnum):
     SEVERAL_PROVIDERS = "{count} identity providers offered; set PROVIDER_ID to the ID of one ({host})"
     MEMBER_MISSING = "{member} missing in the response ({host})"
     MEMBER_MALFORMED = "{member} malformed in the response ({host})"
-    MEMBER_ELSEWHERE = "{member} leads to {origin}, which is not where this step leads ({host})"
+    MEMBER_ELSEWHERE = "{member} leads to {origin}: URL not allowed at this step ({host})"
     NO_STATE = "no state returned ({host})"
-    OTHER_STATE = "another state returned ({host})"
+    OTHER_STATE = "state differs from the one sent ({host})"
     SUSPENDED = "no password sent: sign-on suspended by {reason} ({host})"
     WAITED = "no password sent: another target's sign-on of the same user did not end in time ({host})"
     HOST_NOT_ALLOWED = "{host} is not a host that the settings allow"
@@ -119,17 +119,17 @@ class Template(StrEnum):
     NO_KEYS = "no signing key published ({host})"
     NO_USABLE_KEY = "none of {count} published keys is usable ({host})"
     TOO_MANY_KEYS = "{count} keys published, more than 100 ({host})"
-    DANGEROUS_KEY = "secret key, or RSA key under 2048 bits, published ({host})"
+    DANGEROUS_KEY = "private or symmetric key, or RSA key under 2048 bits, published ({host})"
     # Our own
     SHORTAGE = "exporter out of resources, {errno} ({host})"
     BUG = "bug in the exporter, see its log ({host})"
-    STALLED = "exporter stalled; the response may have come in time ({host})"
+    STALLED = "exporter stalled; the response may have arrived in time ({host})"
     KEPT_WAITING = "peer closed the connection: the exporter kept it waiting ({host})"
     DELAYED = "exporter delayed the probe beyond twice its timeout ({host})"
 
 
 class Detail(NamedTuple):
-    """A template and its parameters, `host` apart."""
+    """A template and its parameters, except `host`."""
 
     cause: Template
     parameters: Mapping[str, object] = {}  # name -> value, or a tuple of values; not checked yet
@@ -214,7 +214,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
 _CHOSEN_BY_PROVIDER = frozenset({"origin", "names"})
 _MAX_CHARACTERS = {"host": 48, "name": 42, "origin": 56}
 _MAX_LISTED_CHARACTERS = 36
-"""What is longer is shortened in the middle."""
+"""Longer texts are shortened in the middle."""
 
 
 def sentence(detail: Detail, host: str | None, secrets: Collection[str] = ()) -> str:

@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 5.0
 class EgressCheck:
     """Requests a URL of the operator's choice.
 
-    Any HTTP answer will do, so certificates are not verified: nothing secret is sent, and an authority that
+    Any HTTP response counts, so certificates are not verified: nothing secret is sent, and an authority that
     is missing here does not mean that the network is down.
 
     Args:

@@ -153,7 +153,7 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
-    """Judge the answer to user name and password; good is a flow that is COMPLETED, with a way on."""
+    """Judge the answer to user name and password; good is a COMPLETED flow with a URL to continue at."""
     verdict = replace(judge(answer, Expectation(source.environment_id, source.url, (COMPLETED,))), checks={})
     if verdict.reason is Reason.OK:
         href = verdict.flow.get("resumeUrl")
@@ -274,14 +274,14 @@ def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state:
 
 
 def wrong_state(returned: str | None) -> Template:
-    """Return the cause of a failure by a state that is not the one that was sent."""
+    """Return why a state is wrong that is not the one that was sent."""
     return Template.OTHER_STATE if returned else Template.NO_STATE
 
 
 def _at_own_scheme(location: str | None, redirect_uri: str) -> Link | None:
     """Return where a redirect leads if that is the redirect URI of a native app, `com.example.app:/callback`.
 
-    The link has its parameters alone; it is never followed.
+    The link has only its parameters; it is never followed.
     """
     if location is None or parse_link(redirect_uri) is not None:
         return None
@@ -292,7 +292,7 @@ def _at_own_scheme(location: str | None, redirect_uri: str) -> Link | None:
 
 
 def leads_to(link: Link, redirect_uri: str) -> bool:
-    """Return True if a redirect leads to the redirect URI, parameters apart."""
+    """Return True if a redirect leads to the redirect URI, ignoring parameters."""
     wanted = parse_link(redirect_uri)
     return wanted is not None and (link.origin, link.path) == (wanted.origin, wanted.path)
 

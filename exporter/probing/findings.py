@@ -109,7 +109,7 @@ def _clock_skew(
 
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-# Capital words alone: tokens and identifiers have digits or small letters.
+# Only upper-case words: tokens and identifiers have digits or lower-case letters.
 _STATUS = re.compile(r"(?=.{1,64}\Z)[A-Z]+(?:_[A-Z]+)+")
 
 

@@ -32,7 +32,7 @@ _LEFT_OUT = re.compile(
     rb"data:[^\"'\s<>]{256,}|</?(?!(?:%b)[\s/>])[a-z](?![^<>]*(?:%b))[^<>]*(?<!--)>" % (_TAGS, _IDS),
     re.IGNORECASE,
 )
-"""Images in URLs, and tags that say nothing: an ordinary page has thousands of links, items and paths."""
+"""Images in URLs, and irrelevant tags: an ordinary page has thousands of links, items and paths."""
 _LOGIN_ELEMENTS = frozenset({"okta-login-container", "okta-sign-in"})
 _ERROR_ELEMENT = "kc-error-message"
 _USER_NAME = re.compile(

@@ -110,7 +110,7 @@ class Verdict:
     seconds_until_unlock: float | None = None  # how long an account stays locked, if the answer says so
     discovery: DiscoveryFacts | None = None  # what good metadata and keys contain
     recurring: tuple[str, frozenset[object]] | None = None
-    """A check, and what a good answer contains for it: it passes if the last probe saw some of that."""
+    """A check, and the values of a good answer for it; it passes if the last probe saw any of them."""
     detail: Detail | None = None
     """The exact cause of a failure; None leaves it to what the answer shows of itself."""
 
@@ -148,4 +148,4 @@ class Step:
 
 
 Steps: TypeAlias = Generator[Step, Verdict, None]
-"""A journey that is being run. It is sent the verdict on each step that was good, and closed at another."""
+"""A running journey. It is sent the verdict on each good step, and closed after any other."""

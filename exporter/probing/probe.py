@@ -46,7 +46,7 @@ from exporter.target import Journey, ProviderKind, Target
 
 _log = logging.getLogger(__name__)
 
-MAX_LOST_SHARE = 0.1  # Of the timeout. Stalls that cost more explain that an answer did not come in time.
+MAX_LOST_SHARE = 0.1  # Share of the timeout. Longer stalls explain why no answer came in time.
 
 CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
 
@@ -288,7 +288,7 @@ class Prober:
     def _recurs(
         self, target: Target, journey: Journey, check: str, found: frozenset[object]
     ) -> dict[str, bool]:
-        """Return whether the last probe with the same settings found some of it, too; empty at first."""
+        """Return whether the last probe with the same settings found any of it; empty at first."""
         application = target.destination_environment_id, target.application
         settings = target.source_url, target.issuer, target.user, application
         known, last = self._found.get((target.name, journey), (None, frozenset()))
@@ -387,7 +387,7 @@ def _why_not_sent(hosts: AllowedHosts, link: Link | None, step: Step, target: Ta
 def request_headers(
     own: tuple[tuple[str, str], ...], transaction_id: str | None
 ) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a request, `Host` apart; the step's own replace those of every request.
+    """Return the headers of a request, except `Host`; the step's own replace those of every request.
 
     The transaction id is copied into PingOne's audit events, where the probe can be found by it. Other
     providers do not get it.

@@ -84,7 +84,7 @@ def _is_usable(key: Mapping[str, Any]) -> bool:
 
 
 def public_members(key: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a usable key is needed to verify a signature."""
+    """Return the members of a usable key that are needed to verify a signature."""
     kind = key["kty"]
     names = KEY_MEMBERS[kind] if kind == "RSA" else ("crv", *KEY_MEMBERS[kind])
     # joserfc refuses the padding and the other alphabet of base64, which some providers write.
@@ -170,7 +170,7 @@ def _algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _is_dangerous(key: Mapping[str, Any]) -> bool:
-    """Return True for a key that is secret, or that signs and is too short."""
+    """Return True for a private or symmetric key, and for an RSA signing key that is too short."""
     kind = key.get("kty")
     if kind in _SECRET_KEY_TYPES and _has_private_member(key):
         return True

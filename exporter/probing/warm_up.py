@@ -27,7 +27,7 @@ async def warm_up(prober: Prober) -> None:
     try:
         server = await asyncio.start_server(_answer, "127.0.0.1", 0)
     except OSError as error:
-        _log.warning("not warmed up: no loopback socket", extra={"errno": error.errno})
+        _log.warning("warm-up skipped: no loopback socket", extra={"errno": error.errno})
         return
     async with server:
         port = server.sockets[0].getsockname()[1]

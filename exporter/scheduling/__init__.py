@@ -5,7 +5,7 @@ from exporter.scheduling.job import (
     FIRST_PROBE_SPACING,
     PeriodicJob,
     first_delays,
-    phase_offset,
+    interval_offset,
 )
 from exporter.scheduling.schedule import Schedule
 
@@ -15,5 +15,5 @@ __all__ = [
     "Schedule",
     "SteadyClock",
     "first_delays",
-    "phase_offset",
+    "interval_offset",
 ]

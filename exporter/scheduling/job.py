@@ -110,7 +110,7 @@ class Backoff:
         return until if self._clock() < until else None
 
 
-class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
+class OffsetTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
     """Fires at `start` and every `interval` seconds after it, whenever the first run was.
 
     APScheduler's IntervalTrigger would count all others from the first run.
@@ -125,7 +125,7 @@ class PhaseTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no
         return self._start if previous is None or previous < self._start else previous + self._interval
 
 
-def phase_offset(target: str, journey: Journey, interval: float) -> float:
+def interval_offset(target: str, journey: Journey, interval: float) -> float:
     """Return the fixed shift of a target's runs within the interval, in seconds, `0 <= shift < interval`."""
     digest = hashlib.sha256(f"{journey.value}/{target}".encode()).digest()
     # 53 bits are what a float holds exactly: the share stays below 1, the rounded product below the interval.
@@ -145,7 +145,7 @@ def new_jobs(planned: Sequence[tuple[Target, Journey]], now: float) -> list[Prob
     for (target, journey), delay in zip(planned, delays, strict=True):
         timing, first = target.timing(journey), now + delay
         interval = timing.interval
-        offset = phase_offset(target.name, journey, interval)
+        offset = interval_offset(target.name, journey, interval)
         start = offset + math.ceil((first + timing.timeout - offset) / interval) * interval
         jobs.append(ProbeJob(target, journey, first, start, grace=max(MIN_GRACE_SECONDS, interval / 2)))
     return jobs

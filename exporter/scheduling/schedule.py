@@ -25,8 +25,8 @@ from exporter.reasons import Reason
 from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.job import (
     Backoff,
+    OffsetTrigger,
     PeriodicJob,
-    PhaseTrigger,
     ProbeJob,
     job_changes,
     job_id,
@@ -147,7 +147,7 @@ class Schedule:
         self._scheduler.resume()
 
     async def reconfigure(self, targets: Sequence[Target], *, max_concurrent_probes: int) -> None:
-        """Probe other targets from now on; those that do not change keep their phase and running probes.
+        """Probe other targets from now on; unchanged ones keep their offset and running probes.
 
         Yields to the event loop often. Must not be called while another call runs, nor after `stop`.
         """
@@ -210,7 +210,7 @@ class Schedule:
             if late:
                 names = sorted(job.target.name for job in self._jobs.values() if job.task in late)
                 extra = {"targets": ",".join(names)}
-                _log.warning("probes cancelled: still running after the grace", extra=extra)
+                _log.warning("probes cancelled: still running after the grace period", extra=extra)
             for task in late:
                 task.cancel()
             await asyncio.wait(running)
@@ -241,13 +241,13 @@ class Schedule:
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job
-        trigger = PhaseTrigger(job.interval, self._clock.moment(job.start))
+        trigger = OffsetTrigger(job.interval, self._clock.moment(job.start))
         first = self._clock.moment(job.first)
         self._scheduler.add_job(self._run, trigger, [job], id=job.id, next_run_time=first)
 
     def _add_periodic(self, job: PeriodicJob) -> None:
         first = self._clock.moment(self._clock() + job.first_after)
-        trigger, name = PhaseTrigger(job.interval, first), f"periodic {job.name}"
+        trigger, name = OffsetTrigger(job.interval, first), f"periodic {job.name}"
         self._scheduler.add_job(
             self._run_periodic, trigger, [job.name], id=name, next_run_time=first, coalesce=True
         )

@@ -39,6 +39,7 @@ class Health(Enum):
         self.api = api
 
 
+_KEY_OVERLAP = "key_overlap (jwks)"  # it has an alert of its own
 _SEVERITY = {health: number for number, health in enumerate(Health)}
 
 
@@ -206,7 +207,8 @@ def warnings(status: TargetStatus, now: float) -> Iterator[Advice]:
     several = len(status.journey.steps) > 1
     checks = [(record.step, *check) for record in records for check in record.checks.items()]
     if failed := [f"{name} ({step})" if several else name for step, name, passed in checks if not passed]:
-        yield Advice("PingOneContractCheckFailing", f"failed contract checks: {', '.join(failed)}")
+        alert = "PingOneSigningKeysChanged" if failed == [_KEY_OVERLAP] else "PingOneContractCheckFailing"
+        yield Advice(alert, f"failed contract checks: {', '.join(failed)}")
 
 
 def urgency(expiry: Expiry, now: float) -> str:

@@ -25,7 +25,7 @@ from exporter.status import (
 )
 from exporter.target import Target
 
-MAX_LINES_OF_TROUBLE = 8
+MAX_UNHEALTHY_LINES = 8
 """Lines about unhealthy targets that are shown before the rest is folded: about one screen."""
 MIN_LINES_OF_GROUP = 2
 MIN_TARGETS_OF_HOST = 5
@@ -186,7 +186,7 @@ async def matching(
 
 def _sections(rows: Iterable[Row], all_of_hosts: Counter[str], *, fold: bool) -> list[HealthGroup]:
     """Group targets by health; unhealthy ones fill about one screen, and the rest of them is folded."""
-    room, sections = MAX_LINES_OF_TROUBLE, []
+    room, sections = MAX_UNHEALTHY_LINES, []
     for kind, group in groupby(rows, key=attrgetter("health")):
         members = list(group)
         size, hosts = len(members), list[HostGroup]()

@@ -14,7 +14,7 @@ from exporter.serving.health import Row
 MAX_QUERY_LENGTH = 200
 
 SYNTAX = (
-    "Every term must match name, host, label or state, or its field: "
+    "Each term must match a name, host, label or state. Fields: "
     "state:failing owner:identity host:pingone.eu tier:1"
 )
 

@@ -9,8 +9,6 @@ from exporter.reasons import Fault, reason_text
 from exporter.status import Point, TargetStatus, count_results
 from exporter.target import Journey
 
-NO_VALUE = "-"
-
 
 def clock(timestamp: float, now: float, *, seconds: bool = False) -> str:
     """Format a time of day, such as `12:04 UTC` or `12:04:31 UTC`, with the date unless it is today."""
@@ -94,7 +92,7 @@ def last_latency(status: TargetStatus) -> str:
     """Return the duration of the last probe, unless the exporter itself distorted it."""
     last = status.last
     if last is None or last.stalled or last.fault is Fault.EXPORTER:
-        return NO_VALUE
+        return "-"
     return format_latency(last.duration)
 
 

@@ -55,7 +55,7 @@ class DestinationSettings(Section):
         (),
     )
     max_providers: values.ProviderLimit = setting(
-        "providers that are watched at most, 1 to 1000: those of `EXPECT`, then by ID", 200
+        "maximum number of providers to watch, 1 to 1000: those of `EXPECT` first, then by ID", 200
     )
     refresh_interval: values.Interval = duration(
         "time between two listings of the providers; 100ms to 1d", "5m"
@@ -130,7 +130,7 @@ class StatusPageSettings(Section):
         "findings; empty for none; its query is never printed",
     )
     components: values.Components = setting(
-        "components of that page to show, each by its id or as `group / name`, comma-separated; a "
+        "components of that page to show, each by its ID or as `group / name`, comma-separated; a "
         "component without a group by its name",
         (),
     )
@@ -195,7 +195,7 @@ class Settings(Section, BaseSettings):
     )
     web: WebSettings = Field(default_factory=WebSettings)
     max_concurrent_probes: values.Slots | None = setting(
-        "probes that may run at once; waiting for a slot is lag, never duration",
+        "maximum number of concurrent probes; waiting for a slot is lag, never duration",
         shown="max(100, 1.5 × Σ timeout/interval)",  # noqa: RUF001  the sign is meant
     )
     shutdown_grace: values.ShutdownGrace = duration(
@@ -210,7 +210,7 @@ class Settings(Section, BaseSettings):
         (0.5, 1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 60),
     )
     egress_check_url: values.CheckUrl = setting(
-        "http or https URL that shows whether the exporter itself reaches the network; empty for none; its "
+        "http or https URL that is requested to check the exporter's own network access; empty for none; its "
         "query is never printed",
     )
     status_page: StatusPageSettings = Field(default_factory=StatusPageSettings)

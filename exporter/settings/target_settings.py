@@ -129,7 +129,7 @@ class TargetDefaults(Section):
         "OIDC `login_hint` at the destination; empty for none; never printed"
     )
     lookup_username: values.OptionalText = setting(
-        "user name that an identifier-first policy of the destination leads to the identity provider; "
+        "user name that an identifier-first policy of the destination sends to the identity provider; "
         "empty for none; never printed",
     )
     destination_client_auth: values.ClientAuthentication = setting(
@@ -142,14 +142,14 @@ class TargetDefaults(Section):
         shown="the only one that the destination offers",
     )
     source_kind: values.ProviderType = setting(
-        "what the identity provider is: `pingone`; `oidc` for one that is not PingOne, which is only asked "
-        "whether it is ready (`READY_BY`); `auto` to decide by its URL",
+        "what the identity provider is: `pingone`; `oidc` for one that is not PingOne, which is only "
+        "checked for being ready (`READY_BY`); `auto` to decide by its URL",
         SourceKind.PINGONE,
     )
     ready_by: values.Readiness = setting(
-        "what shows that a provider which is not PingOne is ready: `prompt_none`, that it answers "
-        "`prompt=none` with `login_required` or the like; `login_page`, that it shows a login form, after "
-        "at most five redirects within its own host and `LOGIN_HOSTS`",
+        "how to check that a provider that is not PingOne is ready: `prompt_none`, it returns "
+        "`login_required` or the like for `prompt=none`; `login_page`, it shows a login form, after at most "
+        "five redirects within its own host and `LOGIN_HOSTS`",
         ReadyBy.PROMPT_NONE,
     )
     issuer: values.Issuer = setting(
@@ -158,7 +158,7 @@ class TargetDefaults(Section):
         shown="`{source auth}/{source id}/as`, without the id on a custom domain",
     )
     login_hosts: values.Hosts = setting(
-        "further hosts, comma-separated, at most 20, that a provider which is not PingOne may use, for its "
+        "additional hosts, comma-separated, at most 20, that a provider that is not PingOne may use for its "
         "login page and signing keys: exact names, no wildcards; may have private addresses; empty for none",
         (),
     )
@@ -204,7 +204,7 @@ class TargetSettings(TargetDefaults):
         "one; cannot be a default; empty for none; never printed",
     )
     password: values.Secret = setting(
-        "its password; cannot be a default, nor be in a configuration file; empty for none"
+        "password of the test account; not allowed in `DEFAULTS` or a configuration file; empty for none"
     )
     destination_client_secret: values.Secret = setting(
         "client secret of the destination's application; `federation` ends after `destination_resume` "

@@ -359,7 +359,7 @@ Component = Annotated[
     Text,
     require(
         lambda text: 0 < len(text) <= _MAX_COMPONENT_LENGTH,
-        "invalid component; use its id, or group / name, comma-separated",
+        "invalid component; use its ID, or group / name, comma-separated",
     ),
 ]
 Components = Annotated[_ListOrEmpty[Component], _at_most(50, "components"), AfterValidator(_unique)]

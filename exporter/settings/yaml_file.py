@@ -106,11 +106,11 @@ class _Reader:
             if len(self._settings.errors) >= MAX_ERRORS:
                 raise _StopError
             if isinstance(event, yaml.AliasEvent):
-                self._error(_line(event), f"alias (*); write what it stands for, {_OR_QUOTE}")
+                self._error(_line(event), f"alias (*) not allowed; write out its value, {_OR_QUOTE}")
             elif getattr(event, "anchor", None) is not None:
-                self._error(_line(event), f"anchor (&); remove it, {_OR_QUOTE}")
+                self._error(_line(event), f"anchor (&) not allowed; remove it, {_OR_QUOTE}")
             if getattr(event, "tag", None) is not None:
-                self._error(_line(event), f"tag (!); remove it, {_OR_QUOTE}")
+                self._error(_line(event), f"tag (!) not allowed; remove it, {_OR_QUOTE}")
             yield event
 
     def _read_document(self) -> None:
@@ -122,7 +122,7 @@ class _Reader:
         self._read_mapping((), self._file)
         next(self._events)  # the end of the document
         if isinstance(event := next(self._events), yaml.DocumentStartEvent):
-            raise self._stop(_line(event), "second document; remove the --- before it")
+            raise self._stop(_line(event), "second document not allowed; remove the --- before it")
 
     def _error(self, line: int, message: str) -> None:
         self._settings.error(replace(self._file, line=line), message)

@@ -33,7 +33,7 @@ _CHANGES = {
     "hub": {20: "provider_missing,name=Pilot", 50: "healthy"},
     "travel": {25: "client_deleted", 45: "healthy"},
 }
-"""Weather by environment and second, after that of the start."""
+"""Weather by environment and second, after the weather at the start."""
 
 
 def demo_environments() -> tuple[Environment, ...]:

@@ -57,7 +57,7 @@ class Weather(BaseModel):
 _STATUS = r"[A-Z][A-Z_]{0,62}\Z"
 _NEW_STATUS = "a flow status such as SIGN_ON_REQUIRED (for FAILED use flow_failed)"
 _AT: Any = {"endpoint": (Endpoint | None, Field(None, description=f"one of {', '.join(get_args(Endpoint))}"))}
-"""Of weather that one endpoint alone may have."""
+"""The parameter of weather that can be limited to one endpoint."""
 
 
 def _whole(default: int, least: int, most: int) -> Any:  # noqa: ANN401  pydantic's own, as all below
@@ -89,7 +89,7 @@ KINDS: Mapping[str, type[Weather]] = {
         **_AT,
     ),
     "flaky": _kind(
-        "The share `ratio` of the requests gets 503 and a JSON error.",
+        "A share of the requests, `ratio`, gets 503 and a JSON error.",
         ratio=(float, Field(0.5, ge=0, le=1, allow_inf_nan=False, description="a number from 0 to 1")),
         **_AT,
     ),
@@ -107,12 +107,12 @@ KINDS: Mapping[str, type[Weather]] = {
     "tls_wrong_name": _kind("The certificate is for another name.", needs_tls=True),
     "flow_failed": _kind("200 with a flow with status FAILED."),
     "policy_changed": _kind(
-        "The flow has another status than before: `status`, or one of another sign-on policy.",
+        "The flow has a different status: `status`, or that of another sign-on policy.",
         status=(str | None, Field(None, pattern=rf"^(?!{FAILED}\Z){_STATUS}", description=_NEW_STATUS)),
     ),
-    "maintenance": _kind("302 to a page elsewhere."),
+    "maintenance": _kind("302 to a page on another host."),
     "client_deleted": _kind("The application is gone: 302 to the sign-on page with an error."),
-    "redirect_uri_removed": _kind("The redirect URI is not registered any more."),
+    "redirect_uri_removed": _kind("The redirect URI is no longer registered."),
     "clock_skewed": _kind(
         "The provider's clock is `seconds` ahead; negative: behind.",
         seconds=_whole(300, -DAY_SECONDS, DAY_SECONDS),
@@ -123,7 +123,7 @@ KINDS: Mapping[str, type[Weather]] = {
         wrong=_one_of("issuer", "json", "member"),
     ),
     "keys_invalid": _kind(
-        "One thing is wrong with the published keys; what signs stays the same.",
+        "One thing is wrong with the published keys; the signing key stays the same.",
         wrong=_one_of("missing", "weak", "private"),
     ),
     # Of a federation. They leave the authorize request alone, unless it offers providers.
@@ -133,7 +133,7 @@ KINDS: Mapping[str, type[Weather]] = {
         answer=_one_of("error", "flow"),
     ),
     "mfa_required": _kind(
-        "The right password leads to `status`; NO_USABLE_DEVICES is an error of a flow that is FAILED.",
+        "The right password leads to `status`; for NO_USABLE_DEVICES, to a FAILED flow with that error.",
         status=_flow_status("OTP_REQUIRED"),
     ),
     "password_expired": _kind(
@@ -147,20 +147,20 @@ KINDS: Mapping[str, type[Weather]] = {
         name=(str | None, Field(None, description="name of an identity provider")),
     ),
     "provider_disabled": _kind(
-        "The destination still offers its identity providers, and refuses to lead to them."
+        "The destination still offers its identity providers, but does not redirect to them."
     ),
     "login_page_error": _kind(
-        "Providers that are not PingOne: an error with 200, an unknown client, no form, or a host elsewhere.",
+        "Providers that are not PingOne: an error with 200, an unknown client, no form, or another host.",
         wrong=_one_of("error", "client", "form", "host"),
     ),
     "secret_expired": _kind(
         "The destination's client secret expired: its callback leads to an error or a FAILED flow.",
         answer=_one_of("redirect", "json", "flow"),
     ),
-    "linking_required": _kind("The user's link at the destination is gone."),
-    "state_lost": _kind("What a flow yields has another state than the client's."),
+    "linking_required": _kind("The user's account link at the destination is missing."),
+    "state_lost": _kind("The response at the end of a flow has a different state than the client sent."),
     "token_refused": _kind(
-        "The token endpoint refuses every client; at the source, that fails the destination's callback."
+        "The token endpoint rejects every client; at the source, that fails the destination's callback."
     ),
     "id_token_invalid": _kind(
         "One thing is wrong with ID tokens; at the source, that fails the destination's callback.",

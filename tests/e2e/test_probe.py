@@ -189,7 +189,7 @@ def test_failures_are_shown_in_detail_and_the_others_are_ok(
     facts = dict(re.findall(r"^  (\w+(?: \w+)*) {2,}(\S.*)$", details[broken], re.MULTILINE))
     assert facts.keys() == {
         "detail", "reason", "fault", "who acts", "step", "phase", "code", "error codes", "host", "address",
-        "correlation id", "transaction id", "started at",
+        "correlation ID", "transaction ID", "started at",
     }  # fmt: skip
     assert (facts["reason"], facts["fault"], facts["code"]) == ("server_error", "provider", "503")
     assert re.search(r"^  reason +connect\n  fault +network$", details[refused], re.MULTILINE)

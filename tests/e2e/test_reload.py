@@ -19,7 +19,7 @@ from harness.mount import Mount
 from harness.variables import target_variables
 from harness.waiting import poll
 
-from exporter.scheduling import phase_offset
+from exporter.scheduling import interval_offset
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def of_target(name: str, requests: Iterable[Request]) -> list[Request]:
 def since_slots_began(name: str, requests: Iterable[Request]) -> list[float]:
     """Return when requests came, in seconds since a regular slot of `name` long ago."""
     to_wall = time.time() - time.monotonic()
-    shift = phase_offset(name, Journey.AUTHORIZE, INTERVAL)
+    shift = interval_offset(name, Journey.AUTHORIZE, INTERVAL)
     return [request.received_at + to_wall - shift for request in requests]
 
 

@@ -42,7 +42,7 @@ def among(key: str, value: bytes) -> bytes:
 
 
 CONTENT = (
-    Case("gzip_broken", "gzip that is none", encoded(b"\x1f\x8b but not really", "gzip"), MUTILATED),
+    Case("gzip_broken", "an invalid gzip stream", encoded(b"\x1f\x8b but not really", "gzip"), MUTILATED),
     Case("gzip_not_at_all", "plain JSON that is called gzip", encoded(GOOD, "gzip"), MUTILATED),
     Case("gzip_truncated", "half a gzip stream", encoded(gzip.compress(GOOD)[:-20], "gzip"), UNDECODED),
     Case(
@@ -56,7 +56,7 @@ CONTENT = (
     Case("gzip_bomb", "50 MB in 50 KB of gzip", encoded(gzip.compress(b" " * 50_000_000), "gzip"), TOO_LARGE),
     Case("brotli", "a coding that was not asked for", encoded(GOOD, "br"), MUTILATED),
     Case("deflate", "likewise", encoded(zlib.compress(GOOD), "deflate"), MUTILATED),
-    Case("coding_unknown", "an unknown coding", encoded(GOOD, "x-nonsense"), MUTILATED),
+    Case("coding_unknown", "an unknown content encoding", encoded(GOOD, "x-nonsense"), MUTILATED),
     Case("large", "a good flow behind 300 KB of blanks", plain(b" " * 300_000 + GOOD), TOO_LARGE),
     Case("utf_16", "UTF-16", plain(GOOD.decode().encode("utf-16")), NOT_JSON),
     Case("utf_32", "UTF-32", plain(GOOD.decode().encode("utf-32")), NOT_JSON),
@@ -65,7 +65,7 @@ CONTENT = (
     Case("blanks", "blanks", plain(b"  \r\n"), NOT_JSON),
     Case("html", "a page", page(200), NOT_JSON),
     Case("xml", "XML", plain(b"<?xml version='1.0'?><flow/>"), NOT_JSON),
-    Case("jsonp", "a call of JavaScript", plain(b"cb(" + GOOD + b")"), NOT_JSON),
+    Case("jsonp", "a JavaScript call", plain(b"cb(" + GOOD + b")"), NOT_JSON),
     Case("json_twice", "two documents", plain(GOOD + GOOD), NOT_JSON),
     Case("json_cut", "half a document, of the length announced", plain(GOOD[:-9]), NOT_JSON),
     Case("json_quotes", "single quotes", plain(GOOD.replace(b'"', b"'")), NOT_JSON),
@@ -74,7 +74,7 @@ CONTENT = (
     Case("nan", "NaN", plain(among("a", b"NaN")), NOT_JSON),
     Case("infinity", "-Infinity", plain(among("a", b"-Infinity")), NOT_JSON),
     Case("deep_arrays", "100,000 arrays in each other", plain(b'{"a":' + b"[" * 100_000), NOT_JSON),
-    Case("deep_objects", "40,000 objects in each other", plain(b'{"a":' * 40_000), NOT_JSON),
+    Case("deep_objects", "40,000 nested objects", plain(b'{"a":' * 40_000), NOT_JSON),
     *(
         Case(f"document_{name}", f"JSON, but {says}", plain(body), NOT_JSON)
         for name, says, body in (

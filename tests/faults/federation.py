@@ -228,7 +228,7 @@ FAULTS = (
            redirects(lambda world: world.authorize_url(state="")), R.LOCATION_INVALID, CONF),
     Broken("initiate", "a Location that is not a URL",
            redirects(lambda _: f"http://[{STATE}"), R.LOCATION_INVALID, PROV),
-    Broken("source_authorize", "the callback is not registered any more",
+    Broken("source_authorize", "the callback is no longer registered",
            wrong("INVALID_VALUE", target="redirect_uri"), R.OAUTH_ERROR, CONF),
     Broken("source_authorize", "the application is gone",
            redirects(lambda _: f"{SIGN_ON_PAGE}?{JSON_ERROR}"), R.OAUTH_ERROR, CONF),

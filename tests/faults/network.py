@@ -121,7 +121,7 @@ TLS = (
     Case("old_protocol", "speaks TLS 1.1 at most", shakes(old_protocol), NO_HANDSHAKE),
     Case(
         "handshake_refused",
-        "refuses the handshake by an alert",
+        "rejects the handshake with an alert",
         behaves(sends(HANDSHAKE_FAILURE), scheme="https"),
         NO_HANDSHAKE,
     ),

@@ -49,22 +49,22 @@ Generated from tests/faults/ by `make docs`. `pytest tests/faults` plays all row
 the same time, next to a healthy target that must not be affected, and prints the table as observed.
 
 The [README](../README.md#reasons) explains the reasons. The phase is where the probe ended; `transfer` if the
-response was complete. An empty code or status was not received, or not in a valid form. The detail is the
-exact cause, as log, pages, JSON and `probe` show it, with `host:port` in place of the real ones.
+response was complete. If code or status is empty, there was none, or it was invalid. The detail is the exact
+cause, as log, pages, JSON and `probe` show it, with `host:port` in place of the real ones.
 """
 
 FEDERATION = """\
 ## Federation
 
-By step; all steps before are good, and the probe ends here. `probe --json` plays all rows, with a sign-on
-each.
+By step: all earlier steps succeed, and the probe ends at this one. The test runs `probe --json` for each row,
+with one sign-on each.
 """
 
 DISCOVERY = """\
 ## Discovery
 
-By step; `probe --json` plays all rows. What is published in another form than this is a contract check, which
-fails no probe.
+By step. The test runs `probe --json` for each row. Other deviations in metadata and keys are contract checks,
+which never fail a probe.
 """
 
 STEP_HEADS = ("step", "what the environment does", "reason", "fault", "phase", "detail")

@@ -151,12 +151,12 @@ CONDITIONS = (
         server="10.99.1.8",
         back=Netem(mtu=511),
         verdict=NO_HANDSHAKE,
-        detail="no TLS handshake within 1.9 s (host:port)",
+        detail="TLS handshake not complete within 1.9 s (host:port)",
         tls=True,
     ),
     Condition(
         name="partition",
-        says="loses all packets both ways, for a while",
+        says="loses all packets in both directions, temporarily",
         looks="begins and ends for all targets behind it at the same time",
         server="10.99.1.9",
         verdict=NO_CONNECTION,
@@ -173,7 +173,7 @@ CONDITIONS = (
     ),
     Condition(
         name="ipv6_only",
-        says="has IPv6 alone: no way to the IPv4 address that the name has as well",
+        says="has only IPv6: no route to the IPv4 address that the name also has",
         looks="`address` of the step is the IPv6 address",
         server="fd99:0:0:1::11",
         resolves_to=("198.51.100.11", "fd99:0:0:1::11"),
@@ -223,16 +223,16 @@ CONDITIONS = (
 INTRODUCTION = """\
 ## The network between
 
-What a network does shows in more than the verdict. `pytest tests/network/test_paths.py` plays all rows to the
-installed command in network namespaces, by netem or, where the kernel has none, by a program that does the
-same, and compares all times with a capture. It needs root. The rows of IPv6 are played once more from a
-host that has nothing but IPv6.
+How network problems are reported. `pytest tests/network/test_paths.py` plays all rows to the installed
+command in network namespaces, with netem or, if the kernel has none, with a program that does the same, and
+compares all times with a packet capture. It needs root. The rows about IPv6 are also played from a host with
+IPv6 only.
 
-Between the exporter and Prometheus a partition makes `up` 0 (alert `PingOneExporterAbsent`), and no result is
-lost: probes go on, and the next scrape has all of them in its counters.
+If a partition separates the exporter and Prometheus, `up` is 0 (alert `PingOneExporterAbsent`), but no result
+is lost: probes continue, and the counters of the next scrape include them.
 
-One thing does not show: if the provider's system acknowledges a request and its response is then lost, the
-exporter receives the same as from a provider that does not respond: `timeout`, fault `provider`.
+One case cannot be distinguished: if the provider's system acknowledges a request and the response is then
+lost, the exporter sees the same as with a provider that does not respond: `timeout`, fault `provider`.
 """
 
 HEADS = ("name", "what the network does", "reason", "fault", "phase", "detail", "what it looks like")

@@ -68,8 +68,8 @@ emea: server error
   error codes     UNEXPECTED_ERROR, OTHER
   host            auth.pingone.eu:443
   address         192.0.2.7
-  correlation id  corr-1
-  transaction id  tx-1
+  correlation ID  corr-1
+  transaction ID  tx-1
   started at      2025-11-22T14:00:00.000Z
 
 1 of 2 ok, 1 failed"""
@@ -108,7 +108,7 @@ def test_a_certificate_that_was_not_seen_is_not_shown() -> None:
 def test_a_failure_before_the_first_step_shows_what_is_known() -> None:
     text = rendered(a_run(a_failure(Reason.INTERNAL, Fault.EXPORTER, Phase.RESOLVE, steps=())))
     assert "emea: inconclusive: exporter stalled or failed\n  reason          internal\n" in text
-    assert "  transaction id  tx-1\n" in text
+    assert "  transaction ID  tx-1\n" in text
     assert "None" not in text
 
 

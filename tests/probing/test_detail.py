@@ -222,7 +222,7 @@ def of(answer: Answer) -> str:
         ),
         (
             Answer(200, b'{"status": "X_REQUIRED", "environment": {"id": "other"}}'),
-            "flow is of another environment (auth.pingone.com:443)",
+            "flow belongs to another environment (auth.pingone.com:443)",
         ),
         (Answer(999), "999 is not a valid status code (auth.pingone.com:443)"),
     ],

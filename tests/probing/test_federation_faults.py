@@ -184,7 +184,7 @@ DETAILS: list[tuple[str, Response | Play, str]] = [
     ("destination_authorize", Response(document={"interactionId": "i"}),
      DAVINCI),
     ("initiate", leads(lambda p: p.authorize_url(redirect_uri="https://evil.example/rp/callback/x")),
-     "redirect_uri leads to https://evil.example, which is not where this step leads ({host})"),
+     "redirect_uri leads to https://evil.example: URL not allowed at this step ({host})"),
     ("initiate", leads(lambda p: p.authorize_url().replace("?", "#/?")),
      "302 to http://{host} without client_id ({host})"),
     ("initiate", leads(lambda p: p.authorize_url(redirect_uri=None)),

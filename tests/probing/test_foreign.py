@@ -432,7 +432,7 @@ def test_a_form_of_saml_is_posted_again_where_a_redirect_keeps_its_method(status
 @pytest.mark.parametrize(
     ("action", "fault", "detail"),
     [
-        ("http://idp.example/sso", "configuration", "200 to http://idp.example, which is not where"),
+        ("http://idp.example/sso", "configuration", "200 to http://idp.example: URL not allowed at"),
         ("https://u@idp.example/", "provider", "form action malformed in the response"),
         ("", "provider", "form action malformed in the response"),
     ],
@@ -481,12 +481,12 @@ def test_shibboleths_form_that_sends_itself_is_followed_like_a_redirect() -> Non
         (
             client_storage("https://elsewhere.example/"),
             ("location_invalid", "configuration"),
-            "200 to https://elsewhere.example, which is not where this step leads",
+            "200 to https://elsewhere.example: URL not allowed at this step",
         ),
         (
             client_storage("http://idp.example/"),
             ("location_invalid", "configuration"),
-            "200 to http://idp.example, which is not where this step leads",
+            "200 to http://idp.example: URL not allowed at this step",
         ),
         (client_storage(""), ("location_invalid", "provider"), "200 from"),
         (client_storage("/sso"), ("redirected", "provider"), "200 to http://127.0.0.1"),

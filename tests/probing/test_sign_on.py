@@ -294,7 +294,7 @@ def test_a_password_is_not_given_to_a_proxy_without_tls_and_the_cause_is_told() 
         outcome = await prober(replace(target, proxy_url=federation.url), Journey.FEDERATION)
         assert finding(outcome) == ("sign_on", "location_invalid", "configuration")
         host = federation.url.removeprefix("http://")
-        cause = f"{host} not requested: private address, or a secret without TLS"
+        cause = f"{host} not requested: address not public, or no TLS for a secret"
         assert outcome.steps[-1].detail == cause
         assert federation.steps()[-1] == "source_authorize"
 

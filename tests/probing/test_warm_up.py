@@ -94,5 +94,5 @@ def test_a_closed_loopback_is_logged_and_not_fatal(
 
     run(main())
     (record,) = caplog.records
-    assert record.getMessage() == "not warmed up: no loopback socket"
+    assert record.getMessage() == "warm-up skipped: no loopback socket"
     assert vars(record)["errno"] == errno.EADDRNOTAVAIL

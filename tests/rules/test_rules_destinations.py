@@ -333,8 +333,8 @@ def test_the_page_of_a_federation_outlasts_a_restart_after_which_it_is_not_liste
             "auth_host": "source.example",
             "owner": "iam",
         },
-        description="hub_emea was down before the exporter restarted; since then, it cannot list the "
-        "identity providers of the destination, so it does not probe the target; last success: 1970-01-01 "
+        description="hub_emea was down before the exporter restarted; the restarted exporter cannot list the "
+        "destination's identity providers, so it does not probe the target; last success: 1970-01-01 "
         "00:29:05 UTC. To investigate, run with the exporter's environment: pingone-flow-exporter probe "
         "--destination hub",
     )

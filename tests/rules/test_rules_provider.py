@@ -67,7 +67,7 @@ def test_three_rejections_with_a_long_interval_are_a_ticket(
     text = Text(
         alert="PingOneRateLimited",
         labels={**HOST, "target": "emea", "journey": "authorize"},
-        description=f"3 probes of emea were rejected as too many requests in the last {window}; it is probed "
+        description=f"3 probes of emea were rate-limited in the last {window}; it is probed "
         f"every {interval / 60:g}m 0s. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep -E 'backoff|rate_limited|code=\"429\"'",
     )
@@ -102,7 +102,7 @@ def test_the_ticket_of_a_rate_limit_has_the_number_and_the_time_left(tmp_path: P
     text = Text(
         alert="PingOneRateLimited",
         labels={**HOST, "target": "emea", "journey": "authorize", "tier": "gold"},
-        description="6 probes of emea were rejected as too many requests in the last 30 minutes; it is "
+        description="6 probes of emea were rate-limited in the last 30 minutes; it is "
         "paused for another 1m 5s; it is probed every 1m 0s. To investigate, run: "
         "curl -s http://10.0.0.1:9988/metrics | grep -E 'backoff|rate_limited|code=\"429\"'",
     )

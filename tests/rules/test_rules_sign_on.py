@@ -229,8 +229,9 @@ def test_a_target_that_no_longer_runs_federation_is_a_ticket_and_one_that_is_gon
         alert="PingOneJourneyShortened",
         labels={"job": JOB, "auth_host": "emea.example", "target": "emea", "journey": "federation"},
         description="The probes of emea end at an earlier step than yesterday; the journey federation does "
-        "not run any more. A setting is gone, such as PASSWORD, DESTINATION_CLIENT_SECRET or a part of "
-        "JOURNEYS. To investigate, run with the exporter's environment: pingone-flow-exporter check-config",
+        "not run any more. A setting is missing, such as PASSWORD, DESTINATION_CLIENT_SECRET or a "
+        "journey in JOURNEYS. To investigate, run with the exporter's environment: pingone-flow-exporter "
+        "check-config",
     )
     firing = always(0, 19) | always(27, 40, "PingOneJourneyShortened emea")
     verify(tmp_path, before, after, firing=firing, texts={30: text})

@@ -13,7 +13,7 @@ from scheduling.virtual_time import EPOCH, virtual_time
 
 from exporter.outcome import Observer, Outcome, Phase, SkipCause
 from exporter.reasons import FAULTS, Reason
-from exporter.scheduling import Schedule, phase_offset
+from exporter.scheduling import Schedule, interval_offset
 from exporter.target import Journey, Target
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def reloaded(
 def due_runs(target: Target, until: float, *, first: float = 0.0) -> list[float]:
     """Return when runs of `target` are due within `until` seconds, one by one."""
     interval, timeout = target.authorize.interval, target.authorize.timeout
-    run = phase_offset(target.name, Journey.AUTHORIZE, interval) - EPOCH % interval
+    run = interval_offset(target.name, Journey.AUTHORIZE, interval) - EPOCH % interval
     due = [first]
     while run < until:
         if run >= first + timeout:

@@ -72,7 +72,7 @@ def test_probes_that_the_stop_cancels_are_named_in_the_log(caplog: pytest.LogCap
     (record,) = caplog.records
     assert (record.levelname, record.getMessage()) == (
         "WARNING",
-        "probes cancelled: still running after the grace",
+        "probes cancelled: still running after the grace period",
     )
     assert vars(record)["targets"] == "long,longer"
 

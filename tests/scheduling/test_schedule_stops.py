@@ -47,6 +47,6 @@ def test_after_a_stop_each_run_is_accounted_for_and_none_is_repeated(
         skipped = sum(skip.count for skip in record.skips if skip.target == target.name)
         assert len(starts) + skipped == len(due)
         assert sum(end <= start < end + SECOND for start in starts) <= 1, "no run is caught up on twice"
-        assert starts[-1] == pytest.approx(due[-1], abs=1e-3), "it is in its phase again"
+        assert starts[-1] == pytest.approx(due[-1], abs=1e-3), "it is at its usual times again"
     assert record.twice_at_once == []
     assert healthy == [True]

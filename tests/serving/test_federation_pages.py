@@ -60,7 +60,7 @@ def test_the_page_shows_each_journey_of_a_target() -> None:
     )
     assert "Interval, timeout 1m, 10s" in text
     assert "Interval, timeout 5m, 30s" in text
-    assert "Ends after step token" in text
+    assert "Last step token" in text
     assert "Destination host sso.example.com:8443" in text
 
 

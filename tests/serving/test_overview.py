@@ -308,7 +308,7 @@ def test_a_filter_shows_what_matches_and_folds_nothing() -> None:
 
 def test_the_filter_is_explained_and_sent_to_the_server() -> None:
     document = overview(good())
-    assert "or its field: state:failing owner:identity" in document.text
+    assert "Fields: state:failing owner:identity" in document.text
     assert document.all("form") == [{"role": "search", "action": "./"}]
 
 

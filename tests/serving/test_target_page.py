@@ -366,6 +366,16 @@ def certified(expires: float) -> TargetStatus:
             ),
             [("PingOneContractCheckFailing", "failed contract checks: pkce (initiate)")],
         ),
+        (
+            a_status(
+                a_success(
+                    journey=Journey.DISCOVERY,
+                    steps=(a_step(step="jwks", checks={"key_ids": True, "key_overlap": False}),),
+                ),
+                journey=Journey.DISCOVERY,
+            ),
+            [("PingOneSigningKeysChanged", "failed contract checks: key_overlap (jwks)")],
+        ),
     ],
 )
 def test_runbooks_are_linked_when_they_help(status: TargetStatus, alerts: list[tuple[str, str]]) -> None:
@@ -521,7 +531,7 @@ def test_the_strip_has_a_bar_for_each_probe_with_its_values() -> None:
 def test_the_strip_has_a_time_axis_and_a_legend() -> None:
     text = page(a_history(*minutes("....0q" * 3))).text
     assert (
-        "14:00 UTC 14:09 UTC 14:17 UTC ok, height is the duration, at most 300 ms failed: network "
+        "14:00 UTC 14:09 UTC 14:17 UTC ok; height shows the duration, up to 300 ms failed: network "
         "inconclusive: rate limit Last probe"
     ) in text
 
@@ -533,11 +543,11 @@ def test_the_strip_has_a_time_axis_and_a_legend() -> None:
 def test_the_time_axis_of_less_than_ten_minutes_has_seconds(every: int, axis: str) -> None:
     times = [START + every * number for number in range(15)]
     text = page(a_history(*[a_success(started_at=at - 0.3, ended_at=at) for at in times])).text
-    assert f" {axis} ok, height is the duration" in text
+    assert f" {axis} ok; height shows the duration" in text
 
 
 def test_the_latency_objective_is_drawn_if_it_is_near() -> None:
     near = a_target(latency_objective=0.35)
     text = page(a_history(*minutes("...."), target=near)).text
-    assert "at most 300 ms latency objective 350ms" in text
+    assert "up to 300 ms latency objective 350ms" in text
     assert "latency objective 2s" not in page(a_history(*minutes("...."))).text

@@ -331,11 +331,11 @@ def test_only_a_null_without_quotes_is_null(value: str, prompt: str | None, tmp_
     [
         (
             "    prompt: &x y",
-            ["flows.yaml line 6: anchor (&); remove it, or quote it if it is text"],
+            ["flows.yaml line 6: anchor (&) not allowed; remove it, or quote it if it is text"],
         ),
         (
             "    prompt: 1\n    expected_statuses: [*x, A]",
-            ["flows.yaml line 7: alias (*); write what it stands for, or quote it if it is text"],
+            ["flows.yaml line 7: alias (*) not allowed; write out its value, or quote it if it is text"],
         ),
         (
             "    <<: *x\n    pkce: maybe",
@@ -344,11 +344,11 @@ def test_only_a_null_without_quotes_is_null(value: str, prompt: str | None, tmp_
         ("    labels: {'<<': a}", [f"targets.emea.labels.<< {IN} 6: invalid label name"]),
         (
             "    prompt: !!binary eA==",
-            ["flows.yaml line 6: tag (!); remove it, or quote it if it is text"],
+            ["flows.yaml line 6: tag (!) not allowed; remove it, or quote it if it is text"],
         ),
         (
             "    labels: !!python/object/apply:os.abort {}",
-            ["flows.yaml line 6: tag (!); remove it, or quote it if it is text"],
+            ["flows.yaml line 6: tag (!) not allowed; remove it, or quote it if it is text"],
         ),
         ("    *x : 1", ["flows.yaml line 6: alias (*)", "flows.yaml line 6: expected a string as key"]),
         ("    client_id: {x: [3]}", [f"targets.emea.client_id {IN} 6: set twice, first in line 5"]),
@@ -376,7 +376,7 @@ SYNTAX_ERROR = (
         ("- a", "1: expected a mapping; use {} for an empty file"),
         ("\ns3cr3t", "2: expected a mapping; use {} for an empty file"),
         ("~", "1: expected a mapping; use {} for an empty file"),
-        ("log: {}\n---\na: 2", "2: second document; remove the --- before it"),
+        ("log: {}\n---\na: 2", "2: second document not allowed; remove the --- before it"),
         ("log:\n  ? [1]\n  : 2", "2: expected a string as key"),
         ("log: {}\n\x07", "2: contains a control character; remove it"),
         ("%YAML 1.1\n---\nlog: {}", "1: contains a directive (%); remove it"),

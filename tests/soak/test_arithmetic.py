@@ -20,11 +20,11 @@ from benchmarks.soak.accounting import (
     runs_due,
     slope,
 )
-from exporter.scheduling import phase_offset
+from exporter.scheduling import interval_offset
 from exporter.target import Journey
 
 NAME, INTERVAL, TIMEOUT = "emea", 10.0, 2.0
-OFFSET = phase_offset(NAME, Journey.AUTHORIZE, INTERVAL)
+OFFSET = interval_offset(NAME, Journey.AUTHORIZE, INTERVAL)
 SLOT = 1_000_000.0 + OFFSET
 """A regular slot of the target."""
 

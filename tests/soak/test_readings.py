@@ -81,7 +81,7 @@ def test_a_probe_that_is_reported_twice_is_noticed(log: Log) -> None:
     [
         "Traceback (most recent call last):",
         "[]",
-        line(msg="unhandled in the event loop", level="error"),
+        line(msg="unhandled error in event loop", level="error"),
         line(msg="log lines dropped: the reader of the log is too slow"),
         line(level="error"),
         line(msg="reloaded", exception="ValueError"),

@@ -141,7 +141,7 @@ TALES = [
         target="ca_customers",
         severity="warning",
         labels=ABOUT_TARGET,
-        says=r"\d+ probes of ca_customers were rejected as too many requests in the last 30 minutes"
+        says=r"\d+ probes of ca_customers were rate-limited in the last 30 minutes"
         r"(; it is paused for another [\d.]+[mu]?s)?; it is probed every 2s",
         shows='reason="rate_limited"',
     ),

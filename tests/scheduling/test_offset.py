@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.scheduling import first_delays, phase_offset
+from exporter.scheduling import first_delays, interval_offset
 from exporter.target import Journey
 
 names = st.from_regex(r"\A[a-z0-9]+(_[a-z0-9]+)*\Z").filter(lambda name: len(name) <= 63)
@@ -17,18 +17,20 @@ intervals = st.floats(0.001, 1e6)
 
 @given(names, intervals)
 def test_an_offset_lies_within_the_period(name: str, interval: float) -> None:
-    assert 0 <= phase_offset(name, Journey.AUTHORIZE, interval) < interval
+    assert 0 <= interval_offset(name, Journey.AUTHORIZE, interval) < interval
 
 
 @given(names, intervals)
 def test_an_offset_is_always_the_same(name: str, interval: float) -> None:
-    assert phase_offset(name, Journey.AUTHORIZE, interval) == phase_offset(name, Journey.AUTHORIZE, interval)
+    assert interval_offset(name, Journey.AUTHORIZE, interval) == interval_offset(
+        name, Journey.AUTHORIZE, interval
+    )
 
 
 @given(names, intervals)
 def test_an_offset_is_a_share_of_the_interval(name: str, interval: float) -> None:
-    share = phase_offset(name, Journey.AUTHORIZE, 1.0)
-    assert phase_offset(name, Journey.AUTHORIZE, interval) == pytest.approx(share * interval)
+    share = interval_offset(name, Journey.AUTHORIZE, 1.0)
+    assert interval_offset(name, Journey.AUTHORIZE, interval) == pytest.approx(share * interval)
 
 
 @pytest.mark.parametrize(
@@ -43,12 +45,12 @@ def test_an_offset_is_a_share_of_the_interval(name: str, interval: float) -> Non
     ],
 )
 def test_a_release_does_not_move_the_phase_of_a_target(name: str, expected: float) -> None:
-    assert phase_offset(name, Journey.AUTHORIZE, 60.0) == pytest.approx(expected, abs=1e-9)
+    assert interval_offset(name, Journey.AUTHORIZE, 60.0) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("pattern", ["target_{}", "{}", "eu_{}_employees", "a_{:04d}_b"])
 def test_names_that_differ_in_a_number_spread_over_the_period(pattern: str) -> None:
-    buckets = Counter(int(phase_offset(pattern.format(n), Journey.AUTHORIZE, 10.0)) for n in range(2_000))
+    buckets = Counter(int(interval_offset(pattern.format(n), Journey.AUTHORIZE, 10.0)) for n in range(2_000))
     # 200 are expected in each; 4.5 standard deviations are 60. The names are fixed, so this never flickers.
     assert sorted(buckets) == list(range(10))
     assert all(abs(count - 200) < 60 for count in buckets.values())
