@@ -26,7 +26,7 @@ from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
 from exporter.serving import PortSecurity, StatusSource, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
-from exporter.status import EgressStatus, StatusPageReport, TargetHistory
+from exporter.status import EgressStatus, StatusPageReport
 from exporter.target import Journey, Target
 
 FILE_WATCH_INTERVAL = 5.0
@@ -345,7 +345,7 @@ class Daemon:
         return StatusSource(
             version=__version__,
             statuses=lambda: map(self._history.status, self._schedule.scheduled()),
-            history=self._target_history,
+            history=lambda name: tuple(map(self._history.history, self._schedule.scheduled(name))),
             now=time.time,
             errors=self._errors,
             start_work=lambda: Yielder().yield_if_due,
@@ -359,9 +359,6 @@ class Daemon:
                 "Prometheus": self.config.web.prometheus_url,
             },
         )
-
-    def _target_history(self, name: str) -> tuple[TargetHistory, ...]:
-        return tuple(map(self._history.history, self._schedule.scheduled(name)))
 
 
 def _log_start(

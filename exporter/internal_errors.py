@@ -68,7 +68,8 @@ class InternalErrors:
         `message` names what failed, e.g. `reload failed`. The error's text is left out: it may quote a URL.
         """
         self.counts[part] += 1
-        bug, now = (part, type(error), *_place(error)), self._clock()
+        places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+        bug, now = (part, type(error), *places[-1:]), self._clock()
         logged_at, since = self._logged.get(bug, (None, 0))
         if logged_at is not None and now - logged_at < REPEAT_SECONDS:
             self._logged[bug] = logged_at, since + 1
@@ -79,9 +80,3 @@ class InternalErrors:
         repeated = {"repeated": since} if since else {}
         cause = "resource exhausted" if is_resource_exhaustion(error) else "a bug in the exporter"
         _log.error(f"{message}: {cause}", exc_info=error, extra={"part": part.value, **facts, **repeated})
-
-
-def _place(error: BaseException) -> tuple[str, int]:
-    """Return file and line at which an exception was raised."""
-    places = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
-    return places[-1] if places else ("", 0)

@@ -174,8 +174,11 @@ class _Record:
         kind = outcome.success and not outcome.incomplete
         text = _OUTCOME.dump_json(outcome)
         self.dictionaries[kind] = self.dictionaries[kind] or text
+        # With these arguments it takes a third less time than with zlib's own, for the same size.
+        settings = (6, zlib.DEFLATED, _WINDOW_BITS, 5, zlib.Z_DEFAULT_STRATEGY)
+        compressor = zlib.compressobj(*settings, self.dictionaries[kind])
         # One object, even if both deques hold it.
-        data = bytes([kind]) + _compressed(text, self.dictionaries[kind])
+        data = bytes([kind]) + compressor.compress(text) + compressor.flush()
         self.recent.append(data)
         if not outcome.success:
             if self.failures is None:
@@ -216,9 +219,3 @@ class _Record:
 _EMPTY = _Record()  # The record of a target without outcomes. Never changed.
 _WINDOW_BITS = -13  # without a header, 8 kB: the longest probe is 6 kB of JSON
 _OUTCOME = TypeAdapter(Outcome)  # takes a third of pickle's time
-
-
-def _compressed(data: bytes, dictionary: bytes) -> bytes:
-    # With these arguments it takes a third less time than with zlib's own, for the same size.
-    compressor = zlib.compressobj(6, zlib.DEFLATED, _WINDOW_BITS, 5, zlib.Z_DEFAULT_STRATEGY, dictionary)
-    return compressor.compress(data) + compressor.flush()

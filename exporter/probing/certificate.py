@@ -46,18 +46,13 @@ def tls_facts(session: ssl.SSLObject) -> TlsFacts:
     with suppress(UnicodeDecodeError):  # of a name that is not UTF-8, which does not make it invalid
         ends = (session.getpeercert() or {}).get("notAfter")  # empty if nothing was verified
     leaf = b"" if isinstance(ends, str) else session.getpeercert(binary_form=True) or b""
+    chain = map(not_after, getattr(session, "get_unverified_chain", tuple)())  # empty before Python 3.13
     return TlsFacts(
         version=session.version(),
         cipher=None if cipher is None else cipher[0],
         not_after=float(_parse_time(ends)) if isinstance(ends, str) else not_after(leaf),
-        chain_not_after=_chain_not_after(session),
+        chain_not_after=min((at for at in chain if at is not None), default=None),
     )
-
-
-def _chain_not_after(session: ssl.SSLObject) -> float | None:
-    """Return when the first certificate of the chain that was sent expires; None before Python 3.13."""
-    get_chain = getattr(session, "get_unverified_chain", tuple)
-    return min((at for at in map(not_after, get_chain()) if at is not None), default=None)
 
 
 @lru_cache(maxsize=256)

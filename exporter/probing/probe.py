@@ -200,7 +200,7 @@ class Prober:
         if run.hosts is not None and (cause := _why_not_sent(run.hosts, link, step, target)):
             return run.refuse(step, failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause))
         exchange = await self._exchange(target, step, run, link)
-        run.duration = run.deadline.elapsed()
+        run.duration = min(run.deadline.spent, run.deadline.timeout)
         run.stalled |= exchange.stalled
         verdict = self._verdict(target, step, exchange, run)
         run.stalled |= verdict in OWN_DELAYS

@@ -60,7 +60,7 @@ class TcpStream:
     async def send(self, data: bytes) -> None:
         """Send all of `data`. The peer's time begins immediately before its last byte is sent."""
         self._offset, info = wall_clock_offset(self._loop.time), self.info()
-        self._reordered = 0 if info is None else info.rcv_ooopack
+        self._latest_timestamp, self._reordered = 0.0, 0 if info is None else info.rcv_ooopack
         while True:
             self._deadline.start_peer_time(self._loop.time())
             try:

@@ -128,7 +128,7 @@ class Deadline:
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self.timeout = timeout
-        self._spent = 0.0
+        self.spent = 0.0  # seconds of the peer's time, up to when it was last stopped
         self._since: float | None = now
         self._ended = now
         self._limit = now + MAX_SPENT_WAITING * timeout
@@ -155,7 +155,7 @@ class Deadline:
         if at > self.times_out_at:
             raise DeadlineError
         seconds = max(MIN_PHASE_SECONDS, at - self.peer_since)
-        self._spent += seconds
+        self.spent += seconds
         self._since, self._ended = None, at
         return seconds
 
@@ -167,11 +167,7 @@ class Deadline:
     @property
     def times_out_at(self) -> float:
         """The time at which the timeout passes, by the event loop's clock."""
-        return self.peer_since + self.timeout - self._spent
-
-    def elapsed(self) -> float:
-        """Return the seconds that counted so far; at most the timeout."""
-        return min(self._spent + max(0.0, self._loop.time() - self.peer_since), self.timeout)
+        return self.peer_since + self.timeout - self.spent
 
     async def wait(self, future: asyncio.Future[T]) -> T:
         """Return the result of `future`.

@@ -33,7 +33,7 @@ from exporter.probing.links import Link, parse_link
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
 from exporter.probing.resolver import Resolve, Resolver
 from exporter.probing.stream import Dialer, TcpStream
-from exporter.probing.timing import Deadline, TcpInfo
+from exporter.probing.timing import Deadline, DeadlineError
 from exporter.probing.tls_stream import TlsStream
 from exporter.target import IpFamily
 
@@ -141,13 +141,19 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             if connection.prepare_reuse():
                 self._idle[link.origin] = connection
         except Exception as error:  # noqa: BLE001  the failure is the finding; failure.py reads it
-            if reused is not None and self._dropped(reused, exchange, error) and request.may_be_repeated:
-                self._deadline.stop_peer_time(min(self._now(), self._deadline.times_out_at))  # time lost
-                return await self.exchange(request, admits)
             exchange.error = error
         streams = self._open[opened:] if connection is None else [connection.stream]
-        if streams:
-            self._note_end(exchange, streams[-1].tcp)
+        tcp = streams[-1].tcp if streams else None
+        if exchange.error is not None:
+            lost = self._stop_peer_time(exchange, tcp)
+            if reused is not None and self._dropped(reused, exchange, lost) and request.may_be_repeated:
+                again = await self.exchange(request, admits)
+                again.stalled |= exchange.stalled
+                if Phase.PROCESSING in again.phases:  # which began when the request was first sent
+                    again.phases[Phase.PROCESSING] += lost
+                return again
+        if tcp is not None:
+            self._note_end(exchange, tcp)
         return exchange
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -189,17 +195,30 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.address, exchange.tls = connection.address, connection.tls
         return connection
 
-    def _dropped(self, reused: HttpConnection, exchange: Exchange, error: Exception) -> bool:
+    def _stop_peer_time(self, exchange: Exchange, tcp: TcpStream | None) -> float:
+        """Stop the peer's time with what ended the exchange; return the seconds of the phase that it ended.
+
+        A reset or a refusal has no time of arrival: it may have come before a stall of our own.
+        """
+        error, since, latest = exchange.error, self._deadline.peer_since, self._deadline.times_out_at
+        if isinstance(error, DeadlineError):
+            ended = latest
+        elif tcp is not None and (isinstance(error, ssl.SSLError) or not isinstance(error, OSError)):
+            ended = tcp.arrived
+        else:
+            stalls = self._network.stalls(since)
+            exchange.stalled |= bool(stalls)
+            ended = self._now() - sum(end - start for start, end in stalls)
+        return self._deadline.stop_peer_time(min(ended, latest))
+
+    def _dropped(self, reused: HttpConnection, exchange: Exchange, lost: float) -> bool:
         """Return whether the server may have closed a kept connection while the request was on its way.
 
         The request may then be sent again (RFC 9110, 9.2.2). The origin is remembered.
         """
-        is_closed = isinstance(error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
-        is_unanswered = exchange.answer is None and reused.is_unanswered()
-        info, sent, ended = reused.tcp.info(), exchange.sent or 0.0, reused.tcp.arrived
-        if ended <= sent:  # a reset has no time of arrival: it may have come before a stall of our own
-            ended = self._now() - sum(end - start for start, end in self._network.stalls(sent))
-        is_soon = ended - sent < MAX_CROSSING_SECONDS + 2 * (0.0 if info is None else info.rtt)
+        is_closed = isinstance(exchange.error, ConnectionError | ssl.SSLEOFError | h11.RemoteProtocolError)
+        is_unanswered, info = exchange.answer is None and reused.is_unanswered(), reused.tcp.info()
+        is_soon = lost < MAX_CROSSING_SECONDS + 2 * (0.0 if info is None else info.rtt)
         is_dropped = is_closed and is_unanswered and is_soon
         if is_dropped and exchange.link and len(self._network.drops_idle) < MAX_DROPPING_ORIGINS:
             self._network.drops_idle.add(exchange.link.origin)
@@ -229,7 +248,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         self._deadline.start_peer_time(asked)
         resolution = await self._deadline.wait(self._network.resolve(host, self._family))
         exchange.phases[Phase.RESOLVE] = self._deadline.stop_peer_time(asked + resolution.seconds)
-        exchange.stalled = self._stalled_since(asked)  # the thread that resolves was held up as well
+        exchange.stalled = bool(self._network.stalls(asked))  # the thread that resolves was held up as well
         return resolution.addresses
 
     async def _connect(self, addresses: Sequence[str], port: int, exchange: Exchange) -> TcpStream:
@@ -248,7 +267,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.phases[Phase.CONNECT] = self._deadline.stop_peer_time(dialer.connected_at)
         if dialer.used_fallback or dialer.timed_by_loop:
             exchange.timed_by_loop |= dialer.timed_by_loop
-            exchange.stalled |= self._stalled_since(started)
+            exchange.stalled |= bool(self._network.stalls(started))
         return tcp
 
     async def _tunnel(self, tcp: TcpStream, proxy: _Proxy, link: Link, exchange: Exchange) -> None:
@@ -282,17 +301,19 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         exchange.headers = tuple(response.headers)
         exchange.answer = _head(response.status_code, exchange.headers)
         exchange.phases[Phase.PROCESSING] = self._deadline.stop_peer_time(tcp.arrived)
-        merged = self._stalled_since(sent) and _has_more_segments(info, tcp.info())
+        after = tcp.info()
+        is_one_segment = info and after and after.data_segs_in - info.data_segs_in <= 1
+        merged = bool(self._network.stalls(sent)) and not is_one_segment
+        self._deadline.start_peer_time(max(sent, tcp.arrived))
         await self._read_body(connection, request.max_body_bytes, exchange, merged=merged)
         if merged or tcp.timed_by_loop or tcp.received - received_before > MAX_EXACT_BYTES:
-            exchange.stalled |= self._stalled_since(sent)
+            exchange.stalled |= bool(self._network.stalls(sent))
 
     async def _read_body(
         self, connection: HttpConnection, limit: int, exchange: Exchange, *, merged: bool
     ) -> None:
         """Read the body, and complete the answer; if `merged`, its head may have come long before."""
         tcp, exchange.phase = connection.tcp, Phase.TRANSFER
-        self._deadline.start_peer_time(tcp.arrived)
         assert exchange.answer is not None  # noqa: S101  its head was read
         body = Body(exchange.answer.headers.get("content-encoding"), limit)
         await connection.read_body(body)
@@ -303,16 +324,12 @@ class ProbeTransport(httpx.AsyncBaseTransport):
             exchange.phases[Phase.TRANSFER] = transfer
         exchange.answer = replace(exchange.answer, body=body.content(), too_large=body.too_large)
 
-    def _stalled_since(self, since: float) -> bool:
-        return bool(self._network.stalls(since))
-
     def _note_end(self, exchange: Exchange, tcp: TcpStream) -> None:
         exchange.own_delay = self._deadline.own_delay
         exchange.closed_by_peer = tcp.ended
         exchange.timed_by_loop |= tcp.timed_by_loop
-        if exchange.error is not None:
-            info = tcp.info()
-            exchange.unacknowledged = info is not None and info.unacked > 0
+        info = None if exchange.error is None else tcp.info()
+        exchange.unacknowledged = info is not None and info.unacked > 0
         if tcp.received:
             self._network.stats.kernel_timestamps = tcp.has_timestamps
             self._network.stats.loop_timed_exchanges += exchange.timed_by_loop
@@ -320,11 +337,6 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
 _OWN_HEADERS = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-
-
-def _has_more_segments(before: TcpInfo | None, after: TcpInfo | None) -> bool:
-    """Return True if the peer may have sent several segments between the two."""
-    return before is None or after is None or after.data_segs_in - before.data_segs_in > 1
 
 
 _READ_HEADERS = frozenset({

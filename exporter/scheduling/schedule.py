@@ -11,6 +11,7 @@ due ──> missed      too late to start
 import asyncio
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import ParamSpec, Protocol
@@ -24,6 +25,8 @@ from exporter.outcome import Observer, Outcome, SkipCause, internal_outcome
 from exporter.reasons import Reason
 from exporter.scheduling.clock import SteadyClock
 from exporter.scheduling.job import (
+    FIRST_PROBE_SPACING,
+    MIN_GRACE_SECONDS,
     Backoff,
     OffsetTrigger,
     PeriodicJob,
@@ -172,6 +175,7 @@ class Schedule:
 
     def _set_targets(self, targets: Sequence[Target]) -> None:
         self._targets = targets
+        self._late_starts: defaultdict[str, float] = defaultdict(float)  # of each host: the last one
         intervals = (target.timing(journey).interval for target in targets for journey in target.journeys)
         before, shortest = self._max_silence, min(intervals, default=math.inf)
         self._max_silence = max(_MIN_SILENCE_SECONDS, _SILENT_INTERVALS * shortest)
@@ -303,6 +307,10 @@ class Schedule:
             job.task, job.probing = None, False
 
     async def _probe_or_skip(self, job: ProbeJob, run: float) -> None:
+        if (now := self._clock()) > run + MIN_GRACE_SECONDS:  # this process stood still: many runs are late
+            host = job.target.first_host(job.journey)
+            start = self._late_starts[host] = max(now, self._late_starts[host] + FIRST_PROBE_SPACING)
+            await asyncio.sleep(start - now)
         if self.backoff_until(job.target, job.journey) is not None:
             self._skip(job, SkipCause.BACKOFF)
             return

@@ -148,6 +148,23 @@ def test_an_answer_that_arrived_before_the_request_was_sent_takes_no_time(wire: 
     assert outcome["steps"][0]["phases"].get("processing", 0.0) == near(0.0)
 
 
+def test_headers_that_arrived_before_the_request_was_sent_do_not_make_the_transfer_longer(wire: Wire) -> None:
+    head, body = response(URL)
+    probe = wire.probe(URL)
+    syn = wire.expect(is_syn)
+    with probe.stopped(2 * APART):
+        connection = wire.connection(syn)
+        connection.send(head)
+    connection.request()
+    time.sleep(APART)  # or both are read together
+    connection.send(body)
+    outcome = probe.outcome()
+    assert outcome["reason"] == "ok"
+    assert outcome["steps"][0]["phases"]["transfer"] == near(
+        wire.seconds(request_sent, lambda found: carries(body, found))
+    )
+
+
 def test_merged_segments_before_a_stalled_reader_are_one_time(wire: Wire) -> None:
     head, body = response(URL)
     probe = wire.probe(URL)

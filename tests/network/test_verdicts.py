@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from network.responses import response
-from network.wire import PEER, SLACK, TlsPeer, is_syn, processing, verdict
+from network.wire import PEER, SLACK, Connection, TlsPeer, is_syn, processing, verdict
+from probing.loopback import answer
+from probing.test_discovery import jwk, metadata
 
 if TYPE_CHECKING:
     from harness.certificates import Authority
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 URL = f"http://{PEER}:8080"
 TIMEOUT = 5.0
+STOP = 3.0
+"""Seconds; what the script's own steps take on a busy machine is shorter."""
 
 
 def test_a_request_that_nothing_comes_back_for_is_the_networks_timeout(wire: Wire) -> None:
@@ -121,3 +127,63 @@ def test_a_stop_does_not_excuse_a_silent_provider(wire: Wire, stop: float) -> No
     outcome = probe.outcome()
     expected = [("timeout", "provider")] + [HIDDEN] * (stop > TIMEOUT)
     assert verdict(outcome) in expected
+
+
+def reset(connection: Connection) -> None:
+    connection.reset()
+
+
+def end(connection: Connection) -> None:
+    connection.finish()
+
+
+def say_nothing_of_http(connection: Connection) -> None:
+    connection.send(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+
+
+@pytest.mark.parametrize("fail", [reset, end, say_nothing_of_http])
+def test_a_stop_is_not_in_the_time_of_a_failure(wire: Wire, fail: Callable[[Connection], None]) -> None:
+    probe = wire.probe(URL)
+    connection = wire.accept()
+    connection.request()
+    with probe.stopped(STOP):
+        fail(connection)
+    outcome = probe.outcome()
+    assert verdict(outcome) == ("protocol", "provider")
+    assert outcome["duration_seconds"] < STOP
+    assert outcome.get("stalled", False) or fail is not reset  # the kernel has no time of a reset
+
+
+def test_a_stop_is_not_in_the_time_of_a_refusal(wire: Wire) -> None:
+    probe = wire.probe(URL)
+    syn = wire.expect(is_syn)
+    with probe.stopped(STOP):
+        Connection(wire, syn).refuse()
+    outcome = probe.outcome()
+    assert verdict(outcome) == ("connect", "network")
+    assert outcome["duration_seconds"] < STOP
+    assert outcome["stalled"] is True
+
+
+@pytest.mark.parametrize("fail", [reset, end])
+def test_a_stop_is_not_in_the_time_of_a_request_that_is_sent_again(
+    wire: Wire, fail: Callable[[Connection], None]
+) -> None:
+    """The server closes a kept connection just when the second request of a probe comes."""
+    described, keys = json.dumps(metadata(URL)), json.dumps({"keys": [jwk()]})
+    probe = wire.probe(URL, journeys="discovery", discovery_interval="90s", discovery_timeout="60s")
+    connection = wire.accept()
+    connection.request()
+    connection.send(answer(described.encode()))
+    connection.request()
+    with probe.stopped(STOP):
+        fail(connection)
+    again = wire.accept()
+    again.request()
+    again.send(answer(keys.encode()))
+    outcome = probe.outcome()
+    assert verdict(outcome) == ("ok", "none")
+    assert outcome["duration_seconds"] < STOP
+    phases = sum(seconds for step in outcome["steps"] for seconds in step["phases"].values())
+    assert outcome["duration_seconds"] == pytest.approx(phases, abs=1e-4)  # each is rounded
+    assert outcome.get("stalled", False) or fail is not reset

@@ -194,6 +194,11 @@ class Connection:
         """Reset the connection."""
         self._send(self._sequence, ACK | RST)
 
+    def refuse(self) -> None:
+        """Answer the SYN with a reset."""
+        self._expected = (self.syn.sequence + 1) % _WRAP
+        self._send(0, ACK | RST)
+
     def _is_mine(self, segment: Segment) -> bool:
         return segment.source == self.syn.source and segment.destination == self.syn.destination
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -10,9 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from harness.http_server import HttpServer
 from probing.examples import SOURCE, a_target
+from probing.loopback import Talk, answer, listening, no_tls, resolving, run
 
 from exporter.outcome import Phase, TransportStats
-from exporter.probing import Prober
+from exporter.probing import Prober, ProbeTransport
+from exporter.probing.messages import Request as ProbeRequest
+from exporter.probing.timing import MIN_PHASE_SECONDS, Deadline, TcpInfo, arrival_timestamp, tcp_info
+from exporter.probing.transport import Network
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -51,3 +56,43 @@ def test_a_step_of_the_clock_during_a_probe_changes_neither_its_times_nor_its_ve
     assert all(0.0 <= seconds <= took for seconds in record.phases.values())
     assert 0.0 <= outcome.duration <= took
     assert stats.loop_timed_exchanges == 1
+
+
+def test_after_a_step_back_the_next_request_on_the_connection_is_timed_by_the_kernel_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An older timestamp than before is no sign of segments out of order then."""
+    behind = 0.0
+    monkeypatch.setattr("exporter.probing.timing.time", SimpleNamespace(time=lambda: time.time() - behind))
+
+    def timestamp(ancillary: list[tuple[int, int, bytes]]) -> float | None:
+        at = arrival_timestamp(ancillary)
+        return None if at is None else at - behind
+
+    def info(sock: socket.socket) -> TcpInfo | None:
+        found = tcp_info(sock)
+        return None if found is None else found._replace(last_data_recv=HOUR)
+
+    monkeypatch.setattr("exporter.probing.stream.arrival_timestamp", timestamp)
+    monkeypatch.setattr("exporter.probing.stream.tcp_info", info)
+
+    async def behave(talk: Talk) -> None:
+        for _ in range(2):
+            await talk.hear()
+            await talk.say(answer())
+
+    async def main() -> None:
+        nonlocal behind
+        async with listening(behave) as peer:
+            deadline = Deadline(60.0)
+            async with ProbeTransport(Network(resolving("127.0.0.1")), deadline, no_tls()) as transport:
+                request = ProbeRequest("GET", f"http://idp.example:{peer.port}/")
+                assert (await transport.exchange(request)).phases[Phase.PROCESSING] > MIN_PHASE_SECONDS
+                behind = HOUR
+                again = await transport.exchange(request)
+                assert again.phases[Phase.PROCESSING] > MIN_PHASE_SECONDS
+                assert not again.timed_by_loop
+            deadline.close()
+            await peer.left_alone()
+
+    run(main())

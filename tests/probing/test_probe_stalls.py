@@ -188,6 +188,28 @@ def test_a_silent_provider_is_a_timeout_even_if_the_loop_stalls(stall: float) ->
     assert stalled_visit(behave).finding == ("timeout", "provider", "processing")
 
 
+@pytest.mark.parametrize(
+    ("end", "stalled"),
+    [
+        (lambda talk: talk.say(b"SSH-2.0-x\r\n\r\n"), False),
+        (lambda talk: asyncio.sleep(0, talk.reset()), True),
+    ],
+    ids=["not HTTP", "reset"],
+)
+def test_a_stall_is_not_in_the_time_of_a_failure(end: Behaviour, *, stalled: bool) -> None:
+    """It is marked where the kernel does not know when the failure came."""
+
+    async def behave(talk: Talk) -> None:
+        await talk.hear()
+        await end(talk)
+        loop().stand_still(30.0)
+
+    visited = stalled_visit(behave)
+    assert visited.finding == ("protocol", "provider", "processing")
+    assert visited.outcome.duration < 30
+    assert visited.outcome.stalled is stalled
+
+
 @pytest.mark.parametrize(("stalls", "reason"), [(always, "internal"), (lambda _: [], "timeout")])
 def test_a_timeout_in_resolution_is_our_own_if_a_stall_explains_it(
     stalls: object, reason: str, caplog: pytest.LogCaptureFixture
@@ -226,6 +248,7 @@ def test_a_name_that_does_not_resolve_is_not_explained_by_a_stall() -> None:
 
     outcome = run(main())
     assert (outcome.reason, outcome.fault) == ("dns", "network")
+    assert outcome.stalled
 
 
 @pytest.mark.parametrize(

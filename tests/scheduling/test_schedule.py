@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from scheduling.virtual_time import EPOCH
 from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Observer, Outcome, SkipCause
 from exporter.reasons import Reason
-from exporter.scheduling import PeriodicJob, Schedule
+from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime
@@ -93,6 +94,29 @@ def test_runs_that_were_due_while_the_loop_stalled_are_missed_and_the_latest_one
     assert record.starts("t") == pytest.approx([*due[:3], due[7] + 2.0, *due[8:]], abs=EXACT)
     assert record.skipped_count(SkipCause.MISSED) == 4
     assert record.skipped_count(SkipCause.OVERRUN) == 0
+
+
+def test_runs_that_are_late_together_start_one_by_one_on_each_host() -> None:
+    """A process that was stopped must not look like an attack when it goes on."""
+    hosts = [[make_target(f"{host}{number}", host=host) for number in range(50)] for host in "ab"]
+    due = {
+        target.name: due_runs(target, 400.0, first=FIRST_PROBE_SPACING * number)
+        for targets in hosts
+        for number, target in enumerate(targets)
+    }
+    record = run_schedule([*hosts[0], *hosts[1]], 400.0, events=[(200.0, stall(100.0))])
+    for targets in hosts:
+        late = sorted(
+            start
+            for target in targets
+            for start in record.starts(target.name)
+            if start >= 300.0 and start > max(run for run in due[target.name] if run <= start + EXACT) + 1.0
+        )
+        assert len(late) > 10
+        assert late[0] == pytest.approx(300.0, abs=EXACT)
+        assert all(after - before > FIRST_PROBE_SPACING - EXACT for before, after in pairwise(late))
+    for name, runs in due.items():
+        assert len(record.starts(name)) + record.skipped_count(SkipCause.MISSED, name) == len(runs)
 
 
 def test_a_run_that_is_too_late_is_missed_rather_than_started_out_of_phase() -> None:
