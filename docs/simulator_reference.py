@@ -103,8 +103,8 @@ curl -X PUT $WEATHER/us_retail -d '{{"weather": "healthy"}}'
 ```
 
 A change applies from the next request on; the response shows the environment after the change. Errors are
-`{{"error": "…"}}`: 400 for invalid weather, 404 for an unknown environment, 409 for `tls_…` without https,
-413 for a body that is too long, 503 if another program has taken the port.
+`{{"error": "…"}}`: 400 for weather that is invalid or that the environment cannot have, 404 for an unknown
+environment, 413 for a body that is too long, 503 if another program has taken the port.
 
 The same port serves a vendor's status page, a Statuspage summary at `/api/v2/summary.json`; the printed
 variables include its URL. It has one invented component, `Simulated Europe / SSO`. Only this request changes

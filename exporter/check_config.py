@@ -1,9 +1,9 @@
 """The command `check-config`: show what would run, without a request, and warn of what looks wrong."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from urllib.parse import urlsplit
@@ -32,19 +32,14 @@ IP_SHARE = 0.35  # share of it that one source address gets (PingOne Platform AP
 _WARNING_SHARE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Load:
     """The load on one auth host or environment."""
 
     where: str  # the host or environment
-    targets: int  # how many targets send requests there
-    probes: float  # probes per second that send requests there
-    requests: float  # per second, if every probe takes all steps that its target's settings ask for
-
-    @property
-    def is_near_the_limit(self) -> bool:
-        """Whether it is near the limit of one environment for requests from one source address."""
-        return self.requests >= _WARNING_SHARE * IP_SHARE * ENVIRONMENT_RATE
+    targets: set[str] = field(default_factory=set)  # names of those that send requests there
+    probes: float = 0.0  # probes per second that send requests there
+    requests: float = 0.0  # per second, if every probe takes all steps that its target's settings ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +120,18 @@ def loads(targets: Iterable[Target], where: Callable[[Target, Side], str | None]
 
     `where` maps a side of a target to its host or environment; nothing is counted if that is unknown.
     """
-    rates: defaultdict[str, list[tuple[str, float, float]]] = defaultdict(list)
+    found: dict[str, Load] = {}
     for target in targets:
         for journey in target.journeys:
             rate = 1 / target.timing(journey).interval
             counts = Counter(where(target, side_of(step)) for step in target.steps(journey))
             for place, steps in counts.items():
                 if place:
-                    rates[place].append((target.name, rate, steps * rate))
-    found = []
-    for place, of_place in rates.items():
-        names, probes, requests = zip(*of_place, strict=True)
-        found.append(Load(place, len(set(names)), sum(probes), sum(requests)))
-    return sorted(found, key=lambda load: (-load.requests, load.where))
+                    load = found.setdefault(place, Load(place))
+                    load.targets.add(target.name)
+                    load.probes += rate
+                    load.requests += steps * rate
+    return sorted(found.values(), key=lambda load: (-load.requests, load.where))
 
 
 def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> list[dict[str, str]]:
@@ -148,7 +142,7 @@ def _load_rows(config: Config, all_targets: Sequence[Target], title: str) -> lis
     return [
         {
             title: here.where,
-            "targets": str(here.targets),
+            "targets": str(len(here.targets)),
             "probes/min": _number(here.probes * 60),
             **({"all shards": _number(total.probes * 60)} if config.on_other_shards else {}),
             **({"requests/min": _number(here.requests * 60)} if several else {}),
@@ -266,15 +260,9 @@ def _destination_rows(destination: Destination) -> Iterator[tuple[str, str | Non
     yield "expect", ", ".join(sorted(destination.expect))
     yield "identity providers", f"at most {destination.max_providers}"
     yield "listed", f"every {format_duration(destination.refresh_interval)}"
-    load = loads(_possible_targets(destination), _environment)[0]
+    load = loads([destination.template] * destination.max_providers, _environment)[0]
     yield "requests to it", f"at most {_number((load.requests + 1 / destination.refresh_interval) * 60)}/min"
     yield from _common_rows(destination.template)
-
-
-def _possible_targets(destination: Destination) -> Iterator[Target]:
-    """Yield as many targets as a listing may add at most."""
-    for number in range(destination.max_providers):
-        yield replace(destination.template, name=f"{destination.name}_{number}")
 
 
 def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
@@ -316,12 +304,13 @@ def _security(security: WebSecurity) -> Iterator[str]:
 
 
 def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
-    possible = [target for destination in config.destinations for target in _possible_targets(destination)]
+    possible = [each.template for each in config.destinations for _ in range(each.max_providers)]
     own = {load.where for load in loads([*config.targets, *possible], _environment)}
     shards = " from all shards together" if config.shard.count > 1 else ""
     limit = f"{_number(IP_SHARE * ENVIRONMENT_RATE)}/s ({IP_SHARE:.0%} of about {ENVIRONMENT_RATE:g}/s)"
     for load in loads([*all_targets, *possible], _environment):
-        if load.is_near_the_limit and load.where in own:
+        is_near_the_limit = load.requests >= _WARNING_SHARE * IP_SHARE * ENVIRONMENT_RATE
+        if is_near_the_limit and load.where in own:
             yield (
                 f"environment {load.where} gets {_number(load.requests)} requests/s{shards}; "
                 f"PingOne is reported to limit one source address to {limit}; increase INTERVAL"

@@ -58,10 +58,12 @@ def run(config: Config, load: Callable[[], Config] | None = None) -> None:
 
     async def run_until_signal() -> None:
         async with stop_signals() as stopping:
+            on_signal = asyncio.get_running_loop().add_signal_handler
+            # The configuration was just read.
+            on_signal(signal.SIGHUP, _log.warning, "SIGHUP ignored: still starting")
             daemon = Daemon(config, load=load)
             async with daemon.running(sockets, health_sockets):
-                # SIGHUP was ignored while the daemon started: the configuration had just been read.
-                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.reload_soon, "SIGHUP")
+                on_signal(signal.SIGHUP, daemon.reload_soon, "SIGHUP")
                 await stopping.wait()
         _log.info("stopped")
 

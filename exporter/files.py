@@ -27,31 +27,20 @@ _MAX_SHOWN_CHARACTERS = 200
 _stalled: list[Future[Any]] = []
 
 
-class FileError(ValueError):
-    """A file cannot be read, because of an OSError; the message is one sentence that names the path."""
-
-
 def read_bounded(path: Path, max_bytes: int) -> bytes:
-    """Read a whole file, which must be regular, or a symbolic link to one, and of at most `max_bytes`.
-
-    Raises:
-        FileError: it does not exist, is not a regular file, is too large or cannot be read in time.
-    """
-    try:
-        return call_with_timeout(lambda: read_file(path, max_bytes))
-    except OSError as error:
-        raise FileError(describe_os_error(error, path, max_bytes)) from error
+    """Read a whole file, as `read_file`, which may also raise TimeoutError."""
+    return call_with_timeout(lambda: read_file(path, max_bytes))
 
 
-def read_file(path: str | Path, max_bytes: int, *, dir_fd: int | None = None) -> bytes:
-    """Read a whole file, without a bound in time; a relative path starts at the open directory `dir_fd`.
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Read a whole file, which must be regular, or a symbolic link to one; without a bound in time.
 
     Raises:
         IsADirectoryError: it is not a regular file.
-        OSError: it cannot be read; EFBIG if it is too large.
+        OSError: it cannot be read; EFBIG if it is too large. `describe_os_error` makes a sentence of it.
     """
     # Without O_NONBLOCK, opening a named pipe waits for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise IsADirectoryError(errno.EISDIR, "not a regular file")

@@ -88,13 +88,16 @@ class Listings:
         return (*self._config.targets, *discovered)
 
     def statuses(self) -> tuple[DestinationStatus, ...]:
-        """Return what is known of each destination; only this shard's targets are known to be link-only."""
+        """Return what is known of each destination; before its first listing, no provider is counted.
+
+        Only this shard's targets are known to be link-only, or not.
+        """
         own = {target.name for target in self.targets()}
         return tuple(
             DestinationStatus(
                 name=name,
                 auth_host=listed.destination.template.destination_auth_host,
-                counts=listed.plan.counts(self._link_only),
+                counts={} if self.is_unlisted(name) else listed.plan.counts(self._link_only),
                 refresh_ok=listed.refresh_ok,
                 last_success=listed.last_success,
                 failure=listed.failure,

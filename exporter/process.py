@@ -167,7 +167,7 @@ async def run_in_thread(call: Callable[[], T]) -> T:
 
 @asynccontextmanager
 async def stop_signals() -> AsyncIterator[asyncio.Event]:
-    """Yield an event that SIGTERM or SIGINT sets; a second signal ends the process at once, with status 1."""
+    """Yield an event that SIGTERM, SIGINT or SIGHUP sets; a second SIGTERM or SIGINT exits at once with 1."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_unhandled)
     stopping = asyncio.Event()
@@ -180,8 +180,8 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
-    # Its default action would end the process without draining.
-    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: still starting")
+    # The terminal was closed; shells say so more than once. The daemon replaces this handler.
+    loop.add_signal_handler(signal.SIGHUP, stopping.set)
     try:
         yield stopping
     finally:

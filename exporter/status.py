@@ -235,7 +235,7 @@ class DestinationStatus:
 
     name: str  # in the settings
     auth_host: str  # where it answers
-    counts: Mapping[ProviderState, int]  # identity providers in each state
+    counts: Mapping[ProviderState, int]  # identity providers in each state; empty before the first listing
     refresh_ok: bool | None = None  # whether the last listing succeeded; None before the first
     last_success: float | None = None  # when the last good listing was; None before that
     failure: str | None = None  # reason and exact cause of a last listing that failed; None if it did not

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporter.files import FileError, read_bounded
+from exporter.files import describe_os_error, read_bounded
 
 MAX_PEM_BYTES = 1024 * 1024
 """Mozilla's whole list of certificate authorities has a quarter of it."""
 
 _ENCRYPTED_KEY = (b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED")  # PKCS #8, and before that
 
-CERTIFICATE, KEY, AUTHORITIES = "certificate", "key", "client authorities"
+CERTIFICATE, KEY, AUTHORITIES = "cert", "key", "client_ca"
+"""Named as in the web configuration file."""
 
 
 class TlsFileError(ValueError):
@@ -112,8 +113,8 @@ def read_pem(part: str, path: Path) -> bytes:
         raise TlsFileError(part, "expected the path of a PEM file, not its content")
     try:
         return read_bounded(path, MAX_PEM_BYTES)
-    except FileError as error:
-        raise TlsFileError(part, str(error)) from None
+    except OSError as error:
+        raise TlsFileError(part, describe_os_error(error, path, MAX_PEM_BYTES)) from None
 
 
 def _load_authorities(context: ssl.SSLContext, part: str, pem: bytes) -> None:

@@ -49,6 +49,14 @@ def test_each_shard_counts_all_providers_and_as_link_only_those_that_it_probes(t
     assert sum(len(listings.targets()) for listings in shards) == 8
 
 
+def test_before_a_listing_has_succeeded_no_state_is_counted_not_even_as_0(tmp_path: Path) -> None:
+    listings = Listings(configured(tmp_path))
+    for listing, states in ((None, 0), (failed(Reason.DNS), 0), (GOOD, len(ProviderState))):
+        if listing is not None:
+            listings.record_listing("hub", listing, now=0.0)
+        assert len(listings.statuses()[0].counts) == states
+
+
 def test_a_shard_names_as_missing_only_the_targets_that_have_a_page_on_it(tmp_path: Path) -> None:
     gone = Listing(outcome=GOOD.outcome, providers=OFFERED[:1])
     named: list[str] = []

@@ -3,28 +3,29 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from exporter.outcome import Outcome, rfc3339
 from exporter.target import Journey
 
-COLUMNS = {
-    "target": 17,
-    "weather": None,
-    "reason": 17,
-    "fault": 13,
-    "status": None,
-    "since": 8,
-    "latency": 7,
-    "ok": 5,
-    "failed": 6,
-}
-"""Headings in their order, with their widths; what has none is cut where there is too little room."""
-NUMBERS = frozenset({"since", "latency", "ok", "failed"})
+_text, _number = partial(Column, no_wrap=True), partial(Column, no_wrap=True, justify="right")
+
+COLUMNS = (
+    _text("target", width=17),
+    Column("weather"),  # what has no width is cut where there is too little room
+    _text("reason", width=17),
+    _text("fault", width=13),
+    Column("status"),
+    _number("since", width=8),
+    _number("latency", width=7),
+    _number("ok", width=5),
+    _number("failed", width=6),
+)
 WIDE_ONLY = frozenset({"status", "since"})
 WIDE_CHARACTERS = 105
 REDRAWS_PER_SECOND = 4
@@ -84,15 +85,11 @@ class Board:
     def table(self) -> Table:
         """Return the table as it is now, one row per target."""
         hidden = WIDE_ONLY if self._console.width < WIDE_CHARACTERS else frozenset()
-        headings = [heading for heading in COLUMNS if heading not in hidden]
-        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-        for heading in headings:
-            justify: JustifyMethod = "right" if heading in NUMBERS else "left"
-            width = COLUMNS[heading]
-            table.add_column(heading, justify=justify, no_wrap=width is not None, width=width)
+        columns = [column.copy() for column in COLUMNS if column.header not in hidden]
+        table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         for target, tally in self._rows():
             cells = {"target": Text(target), "weather": _cut(self._weather(target)), **_cells(tally)}
-            table.add_row(*(cells.get(heading) for heading in headings))
+            table.add_row(*(cells.get(str(column.header)) for column in columns))
         return table
 
     def _rows(self) -> Iterator[tuple[str, _Tally]]:

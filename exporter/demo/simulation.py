@@ -15,7 +15,6 @@ from exporter.process import CommandError, InvalidArgumentError, stop_signals, w
 from exporter.simulator import (
     Environment,
     Script,
-    ScriptError,
     WeatherError,
     check_weather,
     demo_environments,
@@ -88,7 +87,7 @@ def _read_script(path: Path, environments: Sequence[Environment]) -> Script:
         raise InvalidArgumentError(f"--script {path}: {_reason(error)}") from error
     except UnicodeDecodeError as error:
         raise InvalidArgumentError(f"--script {path}: not UTF-8 text") from error
-    except ScriptError as error:
+    except WeatherError as error:
         lines = str(error).splitlines()
         raise InvalidArgumentError("\n".join(f"--script {path}: {line}" for line in lines)) from error
 

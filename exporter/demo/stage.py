@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -57,8 +56,6 @@ async def _demo(duration: float | None, prometheus: str | None) -> None:
     )
     async with AsyncExitStack() as stack:
         stopping = await stack.enter_async_context(stop_signals())
-        # A closed terminal would leave Prometheus and temporary files behind.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
         running = await _start_simulator(stack, PORTS["weather"])
         running.status_page.switch("partial_outage")
         sockets = _bind(PORTS["page"])

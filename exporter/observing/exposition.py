@@ -54,7 +54,8 @@ def join_targets(kept: Sequence[Sequence[bytes]], *, openmetrics: bool) -> Itera
     headers = [_header(family, openmetrics=openmetrics) for family in _FAMILIES]
     by_family = zip(headers, zip(*kept, strict=True) if kept else repeat(()), strict=False)
     pieces = chain.from_iterable((header, *lines) for header, lines in by_family)
-    return pieces if openmetrics else map(_without_exemplars, pieces)
+    plain = (_EXEMPLAR.sub(b"", each) if b" # {" in each else each for each in pieces)
+    return pieces if openmetrics else plain
 
 
 def render_families(
@@ -76,10 +77,6 @@ def render_collector(collector: Collector, *, openmetrics: bool) -> bytes:
 def _header(family: Family, *, openmetrics: bool) -> bytes:
     name = family.name.removesuffix("_total") if openmetrics else family.name
     return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
-
-
-def _without_exemplars(lines: bytes) -> bytes:
-    return _EXEMPLAR.sub(b"", lines) if b" # {" in lines else lines
 
 
 def sample_lines(

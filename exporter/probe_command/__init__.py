@@ -166,8 +166,6 @@ async def run_probes(
 async def until_stopped(coroutine: Coroutine[None, None, T]) -> T | None:
     """Return the coroutine's result; None if SIGTERM, SIGINT or SIGHUP cancels it and all running probes."""
     async with stop_signals() as stopping:
-        # The terminal was closed.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopping.set)
         stop, work = asyncio.create_task(stopping.wait()), asyncio.create_task(coroutine)
         await asyncio.wait({stop, work}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()

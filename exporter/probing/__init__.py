@@ -3,7 +3,7 @@
 journeys/      what to request, step by step, without I/O
 probe.py       runs a journey: one exchange and one verdict per step
 transport.py   one exchange, over stream.py and tls_stream.py, timed by timing.py
-failure.py     exceptions into reasons
+failure.py     exceptions into verdicts
 judge.py       answers into verdicts; federation_judge.py, initiate.py, id_token.py, foreign.py and
                signing_keys.py do so for single steps
 links.py       which URLs may be requested, whatever links and redirects say

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from exporter.outcome import TlsFacts
-from exporter.probing.stream import Dialer, TcpStream
+from exporter.probing.stream import Dialer
 from exporter.probing.timing import Deadline, DeadlineError, OwnDelayError
 from exporter.probing.tls_stream import TlsStream
 
@@ -116,7 +116,7 @@ class CertificateFetcher:
         self._fetched[target] = now, refusal, None
         try:
             deadline.start_peer_time(now)
-            tcp = TcpStream(await Dialer(deadline).connect([address], refusal[1]), deadline)
+            tcp = await Dialer(deadline).connect([address], refusal[1])
             with closing(TlsStream(tcp, self._context, refusal[0])) as stream:
                 await stream.handshake(deadline)
                 found = refused_certificate(stream.session)

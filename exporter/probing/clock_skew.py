@@ -52,40 +52,6 @@ def date_timestamp(date: str | None) -> Timestamp | None:
     return None if at is None else Timestamp(at, _DATE_RESOLUTION_SECONDS)
 
 
-MAX_CLOCK_AGREEMENT_SECONDS = 60.0
-"""If the clocks of several hosts are further ahead of ours than this, ours is behind."""
-
-MIN_HOSTS = 2
-"""The clock of one host may be wrong; several hosts are right."""
-
-_EVIDENCE_SECONDS = 3600.0
-MAX_HOSTS = 1024
-
-
-class ClockEvidence:
-    """Collects signs that our own clock is behind: what several hosts agree on is not their error."""
-
-    def __init__(self) -> None:
-        self._behind: dict[str, float] = {}
-
-    def date_seen(self, host: str, date: str | None, now: float) -> None:
-        """Note the `Date` header of an answer, and our own wall clock when it came."""
-        written = http_date(date)
-        if written is not None and written - now > MAX_CLOCK_AGREEMENT_SECONDS:
-            self._note(host, now)
-        else:
-            self._behind.pop(host, None)
-
-    def not_yet_valid(self, host: str, now: float) -> bool:
-        """Note a certificate that is not valid yet; return True if our own clock may be the reason."""
-        self._note(host, now)
-        return sum(abs(now - at) < _EVIDENCE_SECONDS for at in self._behind.values()) >= MIN_HOSTS
-
-    def _note(self, host: str, now: float) -> None:
-        if host in self._behind or len(self._behind) < MAX_HOSTS:
-            self._behind[host] = now
-
-
 def retry_after_seconds(value: str | None, *, date: str | None, now: float) -> float | None:
     """Return how long the provider asks for a pause, in seconds (RFC 9110, 10.2.3), or None.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from exporter.outcome import DAVINCI
 from exporter.probing.errors import value_at
-from exporter.probing.links import endpoints, parse_link
+from exporter.probing.links import parse_link
 from exporter.probing.messages import Expectation, Timestamp
 from exporter.target import UUID
 
@@ -36,20 +36,22 @@ STATUS_LINKS: Mapping[str, str] = {
 }
 
 
-def check_contract(flow: Mapping[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
+def check_contract(
+    flow: Mapping[str, Any], status: str, expectation: Expectation, lifetime: float | None
+) -> dict[str, bool]:
     """Return the checks that apply to a flow, and whether it passes them; links lead to its environment."""
-    own = endpoints(expectation.source_url, expectation.environment_id)
-    origins = {base.origin for base in own.bases}
+    environment_id = expectation.endpoints.environment_id
+    origins = {base.origin for base in expectation.endpoints.bases}
     checks = {"id": is_uuid(flow.get("interactionId" if status == DAVINCI else "id"))}
-    if expectation.environment_id and (status != DAVINCI or "environment" in flow):
+    if environment_id and (status != DAVINCI or "environment" in flow):
         named = value_at(flow, "environment", "id")
-        checks["environment"] = isinstance(named, str) and named.lower() == expectation.environment_id
+        checks["environment"] = isinstance(named, str) and named.lower() == environment_id
     if status in STATUS_LINKS and not (status == DAVINCI and _is_detailed(flow)):
         checks["status_link"] = _is_on(value_at(flow, "_links", STATUS_LINKS[status], "href"), origins)
     if status == DAVINCI:
         return checks
     own_path = f"/flows/{flow['id']}" if checks["id"] else ""
-    lifetime, application = lifetime_seconds(flow), value_at(flow, "_embedded", "application", "name")
+    application = value_at(flow, "_embedded", "application", "name")
     checks |= {
         "self_link": _is_on(value_at(flow, "_links", "self", "href"), origins, ending=own_path),
         "resume_url": _is_on(flow.get("resumeUrl"), origins, ending="/as/resume"),
@@ -76,12 +78,6 @@ def _is_detailed(flow: Mapping[str, Any]) -> bool:
     """Return True for a DaVinci body in its detailed form, which has at most a link to itself."""
     links = flow.get("_links")
     return links is None or (isinstance(links, dict) and not links.keys() - {"self"})
-
-
-def lifetime_seconds(flow: Mapping[str, Any]) -> float | None:
-    """Return expiresAt minus createdAt, or None if either is not there."""
-    created, expires = parse_timestamp(flow.get("createdAt")), parse_timestamp(flow.get("expiresAt"))
-    return None if created is None or expires is None else expires.at - created.at
 
 
 def parse_timestamp(value: object) -> Timestamp | None:

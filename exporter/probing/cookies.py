@@ -13,7 +13,7 @@ from exporter.probing.links import Link, parse_address
 
 MAX_COOKIES = 50
 MAX_COOKIE_BYTES = 4096  # of name and value, as in browsers
-MAX_VALUES = 500  # remembered as secrets, the latest ones
+MAX_VALUES = 500  # of one response that are kept secret, the last ones
 MIN_SECRET_CHARACTERS = 8
 """A shorter value is a setting or a counter, which occurs in any text."""
 
@@ -47,18 +47,19 @@ class CookieJar:
 
     def __init__(self) -> None:
         self._cookies: dict[tuple[str, str, str], Cookie] = {}
-        self._values: dict[str, None] = {}
-        """Of all cookies that were set, also of those that are not kept."""
 
-    def store(self, link: Link, headers: Iterable[tuple[bytes, bytes]], now: float) -> None:
-        """Keep, replace or delete what a response sets; names of headers are in lower case."""
+    def store(self, link: Link, headers: Iterable[tuple[bytes, bytes]], now: float) -> list[str]:
+        """Keep, replace or delete what a response sets; names of headers are in lower case.
+
+        Returns:
+            values that may be secret, kept or not: they must never leave the probe.
+        """
         texts = [(name, value.decode("latin-1")) for name, value in headers]
         written = http_date(next((value for name, value in texts if name == b"date"), None))
+        values = []
         for header in (value for name, value in texts if name == b"set-cookie"):
             pair = header.partition(";")[0]
-            self._values[(pair.partition("=")[2] or pair).strip(' "')] = None
-            if len(self._values) > MAX_VALUES:
-                del self._values[next(iter(self._values))]
+            values.append((pair.partition("=")[2] or pair).strip(' "'))
             parsed = _parse(header, link, now if written is None else written)
             if parsed is None:
                 continue
@@ -68,16 +69,13 @@ class CookieJar:
                 self._cookies.pop(key, None)
             elif key in self._cookies or len(self._cookies) < MAX_COOKIES:
                 self._cookies[key] = cookie
+        return [value for value in values[-MAX_VALUES:] if len(value) >= MIN_SECRET_CHARACTERS]
 
     def header(self, link: Link) -> str | None:
         """Return the `Cookie` header of a request, longer paths first; None if there are none for it."""
         fitting = [cookie for cookie in self._cookies.values() if cookie.is_for(link)]
         fitting.sort(key=lambda cookie: -len(cookie.path))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting) or None
-
-    def values(self) -> tuple[str, ...]:
-        """Return all values that may be secret, kept or not: they must never leave the probe."""
-        return tuple(value for value in self._values if len(value) >= MIN_SECRET_CHARACTERS)
 
 
 def _parse(header: str, link: Link, now: float) -> tuple[Cookie, bool] | None:

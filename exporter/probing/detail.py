@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from exporter.outcome import KNOWN_STATUSES, UNKNOWN
+from exporter.outcome import KNOWN_STATUSES, UNKNOWN, Phase
 from exporter.probing.errors import KNOWN_CODES, OTHER
 from exporter.probing.links import Link
 from exporter.reasons import Reason
@@ -79,6 +79,7 @@ class Template(StrEnum):
     LOCATION_MALFORMED = "{code} with a malformed Location ({host})"
     LOCATION_WITHOUT = "{code} to {origin} without {member} ({host})"
     LOCATION_ELSEWHERE = "{code} to {origin}: URL not allowed at this step ({host})"
+    LOCATION_OTHER_PATH = "{code} to another environment or path at {origin} ({host})"
     FIREWALL = "{code} with x-amzn-waf-action from {host}"
     CHALLENGE = "{code} with cf-mitigated: challenge from {host}"
     PORTAL = "511 Network Authentication Required from {host}"
@@ -88,7 +89,8 @@ class Template(StrEnum):
     EMPTY = "{code} with an empty body from {host}"
     MARKUP = "{code} with HTML or XML from {host}"
     NO_REDIRECT = "{code} without the redirect that prompt=none requires, from {host}"
-    NO_LOGIN_FORM = "{code} with an error, or without a login form, from {host}"
+    ERROR_PAGE = "{code} with an error on the page from {host}"
+    NO_LOGIN_FORM = "{code} without a login form from {host}"
     NOT_JSON = "{code} with a body that is not a JSON object from {host}"
     # Flows and federations
     NO_STATUS = "response has no flow status ({host})"
@@ -105,6 +107,7 @@ class Template(StrEnum):
     MEMBER_MISSING = "{member} missing in the response ({host})"
     MEMBER_MALFORMED = "{member} malformed in the response ({host})"
     MEMBER_ELSEWHERE = "{member} leads to {origin}: URL not allowed at this step ({host})"
+    MEMBER_OTHER_PATH = "{member} leads to another environment or path at {origin} ({host})"
     NO_STATE = "no state returned ({host})"
     OTHER_STATE = "state differs from the one sent ({host})"
     SUSPENDED = "no password sent: sign-on suspended by {reason} ({host})"
@@ -119,13 +122,13 @@ class Template(StrEnum):
     NO_KEYS = "no signing key published ({host})"
     NO_USABLE_KEY = "none of {count} published keys is usable ({host})"
     TOO_MANY_KEYS = "{count} keys published, more than 100 ({host})"
-    DANGEROUS_KEY = "private or symmetric key, or RSA key under 2048 bits, published ({host})"
+    PRIVATE_KEY = "private or symmetric key published ({host})"
+    SHORT_KEY = "RSA key under 2048 bits published ({host})"
     # Our own
     SHORTAGE = "exporter out of resources, {errno} ({host})"
     BUG = "bug in the exporter, see its log ({host})"
     STALLED = "exporter stalled; the response may have arrived in time ({host})"
     KEPT_WAITING = "peer closed the connection: the exporter kept it waiting ({host})"
-    DELAYED = "exporter delayed the probe beyond twice its timeout ({host})"
 
 
 class Detail(NamedTuple):
@@ -166,7 +169,12 @@ VIOLATIONS: Mapping[str, str] = {
 }
 """What may be wrong with a response."""
 
-WHILE = ("while connecting", "during the TLS handshake", "while reading headers", "while reading the body")
+WHILE = {
+    Phase.CONNECT: "while connecting",
+    Phase.TLS: "during the TLS handshake",
+    Phase.PROCESSING: "while reading headers",
+    Phase.TRANSFER: "while reading the body",
+}
 
 _MEMBERS = """authenticate link|form action|resumeUrl|flowId|code|client_id|redirect_uri|state|issuer|
 authorization_endpoint|token_endpoint|jwks_uri|response_types_supported|response_modes_supported|
@@ -202,7 +210,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
         "statuses": rf"{_STATUS}(?:, {_STATUS})*(?: and \d{{1,5}} more)?",
         "status": _one_of((*KNOWN_STATUSES, UNKNOWN)),
         "reason": _one_of(Reason),
-        "while": _one_of(WHILE),
+        "while": _one_of(WHILE.values()),
         "violation": _one_of(VIOLATIONS.values()),
         "member": _MEMBERS,
         "value": r"code|pi\.flow",

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from exporter import __version__
 from exporter.probing.certificate import unverified_context
-from exporter.probing.failure import is_bug, read_failure
+from exporter.probing.failure import OUR_BUG, read_failure
 from exporter.probing.messages import Request
 from exporter.probing.probe import stalls_explain
 from exporter.probing.timing import Deadline
@@ -61,9 +61,10 @@ class EgressCheck:
             exchange = await transport.exchange(self._request)
         up, reason = exchange.answer is not None, Reason.OK
         if not up:
-            if is_bug(exchange.error):
+            verdict = read_failure(exchange)
+            if verdict == OUR_BUG:
                 raise exchange.error or RuntimeError("an exchange without an answer has an error")
-            reason, _ = read_failure(exchange.error, exchange.phase, proxied=exchange.proxied)
+            reason = verdict.reason
             if reason is Reason.INTERNAL or stalls_explain(exchange, deadline, self._network.stalls):
                 return None
         if reason is not self._last:

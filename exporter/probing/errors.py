@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
-from urllib.parse import unquote_plus
+from urllib.parse import parse_qsl
 
 OTHER = "OTHER"
 
@@ -75,13 +75,8 @@ def parameters_in_location(location: str | None, name: str) -> tuple[str, ...]:
     # In a fragment the parameters may follow a path of the page's own.
     path, _, behind = fragment.partition("?")
     parts = address.partition("?")[2], fragment if "=" in path else behind
-    return tuple(value for part in parts if (value := _parameter(part, name)) is not None)
-
-
-def _parameter(part: str, name: str) -> str | None:
-    """Return the first value of a query that is not empty, decoded; no text may raise an exception."""
-    fields = (field.partition("=") for field in part.split("&"))
-    return next((unquote_plus(text) for key, _, text in fields if text and unquote_plus(key) == name), None)
+    found = (dict(reversed(parse_qsl(part))).get(name) for part in parts)  # the first of a name counts
+    return tuple(value for value in found if value is not None)
 
 
 def _codes_of_object(document: Mapping[str, Any]) -> list[str]:
@@ -89,9 +84,7 @@ def _codes_of_object(document: Mapping[str, Any]) -> list[str]:
     details = document.get("details")
     first = details[0] if isinstance(details, list) and details else None
     code, detail = document.get("code"), value_at(first, "code")
-    if not _is_code(code):
-        return []
-    return [_known(str(each)) for each in (code, detail) if _is_code(each)]
+    return [_known(str(each)) for each in (code, detail) if _is_code(each)] if _is_code(code) else []
 
 
 def _is_code(value: object) -> bool:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from exporter.outcome import COMPLETED, DAVINCI, FAILED
+from exporter.outcome import COMPLETED, DAVINCI
 from exporter.probing.contract import is_of_environment
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import (
@@ -21,17 +21,18 @@ from exporter.probing.errors import (
     parse_object,
     value_at,
 )
-from exporter.probing.judge import flow_status, is_plain_refusal, judge, judge_flow, judge_json, unexpected
+from exporter.probing.judge import flow_status, is_plain_refusal, judge, judge_flow, judge_json
 from exporter.probing.links import FLOW_ID, Endpoints, Link, parse_link
 from exporter.probing.messages import Answer, Expectation, Judge, Verdict, failed
 from exporter.reasons import Fault, Reason
 
 REDIRECTS = frozenset({HTTPStatus.FOUND, HTTPStatus.SEE_OTHER})
 
-MAX_PROVIDERS_READ = 1000
+MAX_PROVIDERS_READ = 10_000  # more than a body of 2 MiB holds, with a link each
 MAX_DETAILS_READ = 20
 MAX_UNLOCK_SECONDS = 30 * 86_400.0
 
+_PROVIDER_ID = re.compile(r"[?&]providerId=([^&#]+)")
 _CODE_LIKE = re.compile(r"[\w.~+/=-]{8,}")
 _MFA = ("OTP_", "DEVICE_", "PUSH_", "ASSERTION_")
 _PASSWORD_EXPIRED = frozenset({"PASSWORD_EXPIRED", "MUST_CHANGE_PASSWORD"})
@@ -64,7 +65,7 @@ def judge_destination_flow(answer: Answer, *, destination: Endpoints) -> Verdict
         return verdict
     status = flow_status(verdict.flow)
     statuses = () if status in {None, DAVINCI} else (status,)
-    verdict = judge_flow(verdict.flow, Expectation(destination.environment_id, destination.url, statuses))
+    verdict = judge_flow(verdict.flow, Expectation(destination, statuses))
     if verdict.reason is Reason.UNEXPECTED_STATUS:
         return replace(verdict, detail=Detail(Template.DAVINCI))
     return _with_flow_id(verdict)
@@ -86,22 +87,23 @@ def judge_offer(answer: Answer, *, destination: Endpoints, provider: str | None)
         cause, count = Template.SEVERAL_PROVIDERS if offered else others, len(offered or listed)
         return verdict.with_finding(Reason.PROVIDER_MISSING, Fault.CONFIGURATION, cause, count=count)
     href = provider_link(offered[0])
-    return _with_location(verdict, "authenticate link", href, destination.url, destination, "/rp/")
+    return with_location(verdict, "authenticate link", href, destination.url, destination, "/rp/")
 
 
-def _with_location(
-    verdict: Verdict, member: str, href: object, url: str, environment: Endpoints, path: str
+def with_location(
+    verdict: Verdict, member: str, href: object, url: str | None, environment: Endpoints, path: str
 ) -> Verdict:
     """Return a good verdict with the URL of a link as `location`, if that leads where it must."""
     link = parse_link(href, url)
     if link is not None and environment.has(link, path):
         return replace(verdict, location=link.url)
+    fault = Fault.CONFIGURATION
     if href is None:
-        cause, fault = Template.MEMBER_MISSING, Fault.CONFIGURATION
+        cause = Template.MEMBER_MISSING
     elif link is None:
         cause, fault = Template.MEMBER_MALFORMED, Fault.PROVIDER
     else:
-        cause, fault = Template.MEMBER_ELSEWHERE, Fault.CONFIGURATION
+        cause = Template.MEMBER_OTHER_PATH if environment.is_at(link) else Template.MEMBER_ELSEWHERE
     return verdict.with_finding(Reason.LOCATION_INVALID, fault, cause, member=member, origin=origin_of(link))
 
 
@@ -121,8 +123,8 @@ def provider_id(entry: Mapping[str, Any]) -> str | None:
     identifier = entry.get("id")
     if isinstance(identifier, str) and identifier:
         return identifier
-    link = parse_link(provider_link(entry), "https://relative.invalid/")
-    return None if link is None else link.parameter("providerId")
+    found = _PROVIDER_ID.search(str(provider_link(entry)))
+    return None if found is None else found[1]
 
 
 def provider_link(entry: Mapping[str, Any]) -> object:
@@ -154,11 +156,11 @@ def _with_flow_id(verdict: Verdict) -> Verdict:
 
 def judge_sign_on(answer: Answer, *, source: Endpoints, url: str) -> Verdict:
     """Judge the answer to user name and password; good is a COMPLETED flow with a URL to continue at."""
-    verdict = replace(judge(answer, Expectation(source.environment_id, source.url, (COMPLETED,))), checks={})
+    verdict = replace(judge(answer, Expectation(source, (COMPLETED,))), checks={})
     if verdict.reason is Reason.OK:
         href = verdict.flow.get("resumeUrl")
         if href is not None:
-            return _with_location(verdict, "resumeUrl", href, url, source, "/as/resume")
+            return with_location(verdict, "resumeUrl", href, url, source, "/as/resume")
         # Every field of a flow is optional.
         return replace(verdict, location=f"{source.url}/as/resume?flowId={url.rpartition('/')[2]}")
     if verdict.reason not in _POSSIBLE_ACCOUNT_REASONS:
@@ -230,12 +232,14 @@ def judge_code(
         link = own or parse_link(location, url)
         if link is None:
             return MALFORMED
-        if link.parameter("code") is None:
-            return verdict
         if isinstance(redirect_uri, Endpoints):
             is_right = redirect_uri.has(link, "/rp/callback/")
         else:
             is_right = own is not None or leads_to(link, redirect_uri)
+        if link.parameter("code") is None:
+            cause, known = Template.MEMBER_MISSING, {"member": "code"}
+            missing = failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
+            return missing if is_right else verdict
         if not is_right:
             return NOT_ALLOWED
         returned, to = link.parameters(), link.url
@@ -244,23 +248,21 @@ def judge_code(
         return _with_code(replace(verdict, location=to), returned, state)
     if verdict.reason is not Reason.OK:
         return verdict
-    status, codes = flow_status(verdict.flow), codes_in_document(verdict.flow)
-    if status == FAILED or (codes and (status is None or verdict.flow.get("error"))):
-        return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
     response = verdict.flow.get("authorizeResponse")
     fields = response if isinstance(response, dict) else {}
     parameters = tuple((name, value) for name, value in fields.items() if isinstance(value, str))
-    is_own = is_of_environment(verdict.flow, status, at.environment_id)
-    if not (is_own and dict(parameters).get("code")):
-        if codes := codes_in_document({"error": fields.get("error")}):
-            return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, status, codes)
-        if is_own and status is not None and status != COMPLETED:
-            detail = unexpected(status, (COMPLETED,))
-            return Verdict(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, status, detail=detail)
-        detail = Detail(Template.MEMBER_MISSING, {"member": "code"})
-        detail = detail if is_own else Detail(Template.OTHER_ENVIRONMENT)
-        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
-    return _with_code(replace(verdict, flow_status=status), parameters, state)
+    flow = judge_flow(verdict.flow, Expectation(at, (COMPLETED,)))
+    flow = replace(flow, checks={}, lifetime=None, created=None)
+    if flow.reason is Reason.FLOW_FAILED:
+        return flow
+    is_own = is_of_environment(verdict.flow, flow.flow_status, at.environment_id)
+    if is_own and dict(parameters).get("code"):
+        return _with_code(replace(verdict, flow_status=flow.flow_status), parameters, state)
+    if codes := codes_in_document({"error": fields.get("error")}):
+        return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, flow.flow_status, codes)
+    if is_own and flow.reason is not Reason.UNEXPECTED_STATUS:
+        return flow.with_finding(Reason.NOT_A_FLOW, Fault.PROVIDER, Template.MEMBER_MISSING, member="code")
+    return flow
 
 
 def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:
@@ -336,8 +338,7 @@ def _judge_flow_id(answer: Answer, url: str, without: Verdict) -> Verdict:
 
 def judge_completion(answer: Answer, *, destination: Endpoints) -> Verdict:
     """Judge the destination's flow after the callback: it must be COMPLETED."""
-    expectation = Expectation(destination.environment_id, destination.url, (COMPLETED,))
-    verdict = replace(judge(answer, expectation), checks={})
+    verdict = replace(judge(answer, Expectation(destination, (COMPLETED,))), checks={})
     if verdict.reason is Reason.FLOW_FAILED:
         return verdict.with_finding(Reason.EXCHANGE_REJECTED, Fault.CONFIGURATION)
     if verdict.reason is Reason.UNEXPECTED_STATUS and verdict.flow_status in _LINKING:

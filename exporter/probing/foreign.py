@@ -67,8 +67,7 @@ def judge_prompt_none(answer: Answer, *, request: ProviderRequest) -> Verdict:
     if not codes:
         if request.has_request_object and verdict.reason is Reason.REDIRECTED:
             return _OK
-        detail = Detail(Template.NO_REDIRECT, {"code": answer.status_code})
-        return _judge_page(verdict, page, frozenset({Reason.BLOCKED}), detail)
+        return _judge_page(answer, verdict, page, frozenset({Reason.BLOCKED}), Template.NO_REDIRECT)
     if not READY.intersection(codes):
         return _refused(codes)
     if returned is None:
@@ -108,7 +107,8 @@ def judge_login_page(
             return _OK
         forwards = (each for each in page.forms if _CLIENT_STORAGE in dict(each.fields))
         if not is_good or (forward := next(forwards, None)) is None:
-            return _judge_page(verdict, page, _ERROR_PAGE)
+            cause = Template.ERROR_PAGE if page.has_error else Template.NO_LOGIN_FORM
+            return _judge_page(answer, verdict, page, _ERROR_PAGE, cause)
         link, form = parse_link(forward.action, url), forward.fields
     if link is None:
         return MALFORMED
@@ -123,14 +123,14 @@ def judge_login_page(
 
 
 def _judge_page(
-    verdict: Verdict, page: Page, inexact: Collection[Reason], detail: Detail | None = None
+    answer: Answer, verdict: Verdict, page: Page, inexact: Collection[Reason], cause: Template
 ) -> Verdict:
     """Return the verdict on an answer that is not good; an error on its page is more exact than `inexact`."""
     is_page = verdict.reason is Reason.OK or verdict.reason in _PAGE
     if not is_page and not (page.has_error and verdict.reason in inexact):
         return verdict
     codes = codes_in_document(verdict.flow) or page.error_codes
-    detail = None if codes else detail
+    detail = None if codes else Detail(cause, {"code": answer.status_code})
     return Verdict(Reason.LOGIN_PAGE_ERROR, Fault.CONFIGURATION, error_codes=codes, detail=detail)
 
 

@@ -15,7 +15,7 @@ from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import codes_in_document
 from exporter.probing.judge import is_plain_refusal, judge_json
 from exporter.probing.messages import Answer, Verdict
-from exporter.probing.signing_keys import ALGORITHMS, public_members
+from exporter.probing.signing_keys import algorithms_of, public_members
 from exporter.reasons import Fault, Reason
 
 MAX_TOKEN_CHARACTERS = 64 * 1024
@@ -127,24 +127,14 @@ def _signed_claims(token: str, keys: Sequence[Mapping[str, Any]]) -> Mapping[str
             header = dict(jws.extract_compact(token.encode("ascii"), None, lenient).headers())
         except refused:
             return None
-        for key in _keys_of(header, keys):
-            algorithms = [name for name in ALGORITHMS[key["kty"]] if key.get("alg", name) == name]
-            registry = jws.JWSRegistry(algorithms=algorithms, strict_check_header=False)
+        kid, algorithm = header.get("kid"), str(header.get("alg"))
+        named = [key for key in keys if kid is None or kid == key.get("kid")]
+        fitting = [key for key in named if algorithm in algorithms_of(key)]
+        if kid is None and len(fitting) > 1:
+            return None  # a token must name one of several keys
+        registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+        for key in fitting[:MAX_KEYS_TRIED]:
             with suppress(*refused):
                 public = JWKRegistry.import_key(public_members(key))
-                return jwt.decode(token, public, algorithms, registry).claims
+                return jwt.decode(token, public, [algorithm], registry).claims
     return None
-
-
-def _keys_of(header: Mapping[str, Any], keys: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-    """Return the keys that a token's header names; without a `kid` there must be one key in all."""
-    kid, algorithm = header.get("kid"), header.get("alg")
-    fitting = [
-        key
-        for key in keys
-        if (kid is None or key.get("kid") == kid)
-        and isinstance(algorithm, str)
-        and algorithm in ALGORITHMS[key["kty"]]
-        and key.get("alg", algorithm) == algorithm
-    ]
-    return fitting[:MAX_KEYS_TRIED] if kid is not None or len(fitting) == 1 else ()

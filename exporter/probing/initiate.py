@@ -6,11 +6,11 @@ from dataclasses import replace
 from exporter.probing.contract import is_uuid
 from exporter.probing.detail import Detail, Template, origin_of
 from exporter.probing.errors import codes_in_location
-from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirect
+from exporter.probing.federation_judge import MALFORMED, NOT_ALLOWED, is_redirect, with_location
 from exporter.probing.judge import judge, judge_json
 from exporter.probing.links import Endpoints, Link, endpoints, is_pingone, is_safe_scheme, parse_link
 from exporter.probing.login_page import read_page
-from exporter.probing.messages import Answer, Expectation, ProviderRequest, Verdict
+from exporter.probing.messages import Answer, Expectation, ProviderRequest, Verdict, failed
 from exporter.reasons import Fault, Reason
 from exporter.target import ProviderKind, ReadyBy, SourceKind, Target
 
@@ -37,7 +37,7 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         if (form := next(forms, None)) is not None:
             return _judge_saml(target, answer, parse_link(form.action, url), form.fields)
     if not is_redirect(answer) or codes_in_location(answer.headers.get("location")):
-        return replace(judge(answer, Expectation(destination.environment_id, destination.url, ())), checks={})
+        return replace(judge(answer, Expectation(destination, ())), checks={})
     if verdict.reason is Reason.BLOCKED:
         return verdict
     link = parse_link(answer.headers["location"].partition("#")[0], url)  # a fragment is never sent
@@ -45,19 +45,21 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
         return MALFORMED
     if _SAML_REQUEST in dict(link.parameters()):
         return _judge_saml(target, answer, link, ())
+    known = {"code": answer.status_code, "origin": origin_of(link)}
     request = _read_request(target, destination, link)
     if request is None:
-        return NOT_ALLOWED
+        source = endpoints(target.source_url or "", target.source_environment_id or "")
+        cause = Template.LOCATION_OTHER_PATH if source.is_at(link) else Template.LOCATION_ELSEWHERE
+        return failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
     secrets = tuple(value for name, value in link.parameters() if name in _SECRETS and value)
     found = Verdict(Reason.OK, Fault.NONE, kind=request.kind, secrets=secrets)
     if request.kind is ProviderKind.OAUTH and target.listed is not None and not _is_followed(target):
         return found
     if (member := _invalid_member(request, destination)) is not None:
-        is_elsewhere = link.parameter(member) is not None
-        cause = Template.MEMBER_ELSEWHERE if is_elsewhere else Template.LOCATION_WITHOUT
-        origin = origin_of(parse_link(request.redirect_uri) if is_elsewhere else link)
-        known = {"code": answer.status_code, "origin": origin, "member": member}
-        return found.with_finding(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
+        if (wrong := link.parameter(member)) is not None:
+            return with_location(found, member, wrong, None, destination, _CALLBACK)
+        cause = Template.LOCATION_WITHOUT
+        return found.with_finding(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, member=member, **known)
     found = replace(found, request=request)
     if request.source is not None and not request.has_request_object:
         return replace(found, checks={"pkce": link.parameter("code_challenge_method") == "S256"})
@@ -96,6 +98,8 @@ def _read_request(target: Target, destination: Endpoints, link: Link) -> Provide
         kind = ProviderKind.PINGONE
     elif target.source_kind is SourceKind.PINGONE or target.user is not None or not is_safe_scheme(link):
         return None
+    elif target.source_kind is SourceKind.AUTO and _is_at_pingone(destination, link):
+        return None  # another environment than the one of the settings
     else:
         scoped = "scope" not in parameters or "openid" in parameters["scope"].split()
         is_oidc = (scoped or has_object) and not _is_social(parameters, destination)
@@ -126,17 +130,19 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
         return configured if configured.has(link, _AUTHORIZE_PATH) else None
     if target.user is not None:
         return None  # a password goes nowhere but to the source of the settings
-    base = link.path.removesuffix(_AUTHORIZE_PATH)
-    if base == link.path or not _is_at_known_host(destination, link, base):
+    if not _is_at_pingone(destination, link):
         return None
-    environment_id = base.rpartition("/")[2]
+    base = link.path.removesuffix(_AUTHORIZE_PATH)
+    environment_id = base.rpartition("/")[2].lower()
     url = link.url.partition("?")[0].removesuffix(_AUTHORIZE_PATH)
-    bases = (link._replace(url=url, path=base, query=""),)
-    return Endpoints(environment_id.lower() if is_uuid(environment_id) else "", url, bases)
+    return endpoints(url, environment_id if is_uuid(environment_id) else "")
 
 
-def _is_at_known_host(destination: Endpoints, link: Link, base: str) -> bool:
-    """Return True if a URL, `base` before the endpoint, is at PingOne's own host or at the destination's."""
+def _is_at_pingone(destination: Endpoints, link: Link) -> bool:
+    """Return True for an authorize URL of PingOne, at its own host or at the destination's."""
+    if not link.path.endswith(_AUTHORIZE_PATH):
+        return False
+    base = link.path.removesuffix(_AUTHORIZE_PATH)
     before, _, environment_id = base.rpartition("/")
     has_id = is_uuid(environment_id)
     if is_pingone(link):
@@ -145,9 +151,8 @@ def _is_at_known_host(destination: Endpoints, link: Link, base: str) -> bool:
     if own is None or link.origin != own.origin:
         return False
     path = own.path.rstrip("/")
-    if path.endswith(f"/{destination.environment_id}"):
-        return has_id and before == path.removesuffix(f"/{destination.environment_id}")
-    return base == path or (has_id and before == path)
+    shared = path.removesuffix(f"/{destination.environment_id}")
+    return (has_id and before == shared) or base == path == shared
 
 
 def _invalid_member(request: ProviderRequest, destination: Endpoints) -> str | None:

@@ -3,12 +3,12 @@
 Decided in this order: signs of an edge in front, the status class, the body of any 2xx.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from exporter.outcome import DAVINCI, FAILED, KNOWN_STATUSES, UNKNOWN
-from exporter.probing.contract import check_contract, is_of_environment, lifetime_seconds, parse_timestamp
+from exporter.probing.contract import check_contract, is_of_environment, parse_timestamp
 from exporter.probing.detail import Detail, Template
 from exporter.probing.errors import (
     PROVIDER_FAILED,
@@ -120,26 +120,26 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
     if status == FAILED or (codes and (status in {None, DAVINCI} or document.get("error"))):
         ours = expectation.prompt_none and "login_required" in codes
         return Verdict(Reason.FLOW_FAILED, Fault.CONFIGURATION if ours else Fault.PROVIDER, status, codes)
-    if status is None or not is_of_environment(document, status, expectation.environment_id):
-        detail = Detail(Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT)
-        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=detail)
+    if status is None or not is_of_environment(document, status, expectation.endpoints.environment_id):
+        cause = Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT
+        return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=Detail(cause))
     good = is_expected(status, expectation.statuses)
+    detail = None
+    if not good:
+        shown = status if status in KNOWN_STATUSES else UNKNOWN
+        detail = Detail(Template.UNEXPECTED, {"status": shown, "statuses": expectation.statuses})
+    created, expires = (parse_timestamp(document.get(name)) for name in ("createdAt", "expiresAt"))
+    lifetime = None if created is None or expires is None else expires.at - created.at
     return Verdict(
         Reason.OK if good else Reason.UNEXPECTED_STATUS,
         Fault.NONE if good else Fault.CONFIGURATION,
         status,
         flow=document,
-        checks=check_contract(document, status, expectation),
-        lifetime=lifetime_seconds(document),
-        created=parse_timestamp(document.get("createdAt")),
-        detail=None if good else unexpected(status, expectation.statuses),
+        checks=check_contract(document, status, expectation, lifetime),
+        lifetime=lifetime,
+        created=created,
+        detail=detail,
     )
-
-
-def unexpected(status: str, expected: Sequence[str]) -> Detail:
-    """Return the cause of a failure by a flow status; one that is not known may be anything."""
-    shown = status if status in KNOWN_STATUSES else UNKNOWN
-    return Detail(Template.UNEXPECTED, {"status": shown, "statuses": tuple(expected)})
 
 
 def flow_status(document: Mapping[str, Any]) -> str | None:

@@ -152,6 +152,10 @@ class Endpoints:
         wanted = [f"{base.path.rstrip('/')}{path}" for base in self.bases if base.origin == link.origin]
         return link.path.startswith(tuple(wanted)) if path.endswith("/") else link.path in wanted
 
+    def is_at(self, link: Link) -> bool:
+        """Return True if `link` leads to where this environment answers, whatever its path."""
+        return any(base.origin == link.origin for base in self.bases)
+
 
 @lru_cache(maxsize=8192)
 def endpoints(url: str, environment_id: str) -> Endpoints:

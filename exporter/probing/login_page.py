@@ -26,6 +26,8 @@ _SCRIPTED_LOGIN = re.compile(rb'"pgid"\s*:\s*"ConvergedSignIn"|new\s+(?:OktaSign
 _SCRIPTED_ERROR = re.compile(
     rb'AADSTS[0-9]{4}|MSIS[0-9]{4}|"pgid"\s*:\s*"ConvergedError"|"strServiceExceptionMessage"\s*:\s*"[^"]'
 )
+_SCRIPTS = re.compile(rb"<(script|style)[^<]*+(?:<(?!/\1)[^<]*+)*+(?:</\1[^<>]*+>?)?", re.IGNORECASE)
+"""Elements with content that is not markup; possessive, so that no page takes more than linear time."""
 _TAGS = rb"form|input|title|noscript|template"
 _IDS = rb"okta-login-container|okta-sign-in|kc-error-message"
 _LEFT_OUT = re.compile(
@@ -73,7 +75,7 @@ class Page(NamedTuple):
 def read_page(body: bytes) -> Page:
     """Read a page of HTML; anything else shows nothing."""
     reader = _PageParser()
-    markup = _LEFT_OUT.sub(b" ", _without(b"style", _without(b"script", body)))[:MAX_MARKUP_BYTES]
+    markup = _LEFT_OUT.sub(b" ", _SCRIPTS.sub(b"", body))[:MAX_MARKUP_BYTES]
     with suppress(_EnoughError, AssertionError):  # the latter is a malformed declaration
         # Not closed: the parser would read what is incomplete again and again.
         reader.feed(markup.decode("utf-8", "replace"))
@@ -87,19 +89,6 @@ def read_page(body: bytes) -> Page:
         error_codes=codes,
         forms=tuple(Form(action, tuple(fields)) for action, _, fields in reader.forms if fields),
     )
-
-
-def _without(element: bytes, page: bytes) -> bytes:
-    """Return a page without the content of an element that has no markup."""
-    lower, kept, at = page.lower(), [], 0
-    while (start := lower.find(b"<" + element, at)) >= 0:
-        kept.append(page[at:start])
-        at = lower.find(b"</" + element, start)
-        if at < 0:
-            return b"".join(kept)
-        at = (lower.find(b">", at) + 1) or len(page)
-    kept.append(page[at:])
-    return b"".join(kept)
 
 
 class _EnoughError(Exception):

@@ -42,8 +42,7 @@ class Request:
 class Expectation:
     """What a flow must be for its step to succeed."""
 
-    environment_id: str  # the environment that the flow must belong to, lower case; empty for any
-    source_url: str  # where that environment answers; the flow's links lead there
+    endpoints: Endpoints  # of the environment that the flow must belong to, and its links must lead to
     statuses: tuple[str, ...]  # flow statuses that are a success
     prompt_none: bool = False  # whether the request forbade any prompt (`prompt=none`)
 
@@ -122,7 +121,7 @@ class Verdict:
         return replace(self, reason=reason, fault=fault, detail=detail)
 
 
-def failed(reason: Reason, fault: Fault, cause: Template, **parameters: object) -> Verdict:
+def failed(reason: Reason, fault: Fault, cause: Template, /, **parameters: object) -> Verdict:
     """Return the verdict on an answer that is not good, with its exact cause."""
     return Verdict(reason, fault, detail=Detail(cause, parameters))
 

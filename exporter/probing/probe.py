@@ -18,21 +18,12 @@ from exporter.destinations import Destination, OfferedProvider, offered_provider
 from exporter.internal_errors import InternalErrors, Part
 from exporter.outcome import Outcome, Phase, StepRecord, TransportStats
 from exporter.probing.certificate import CertificateFetcher, RefusedCertificate
-from exporter.probing.clock_skew import ClockEvidence, retry_after_seconds
+from exporter.probing.clock_skew import retry_after_seconds
 from exporter.probing.cookies import CookieJar
-from exporter.probing.detail import Detail, Template, sentence
-from exporter.probing.failure import X509_NOT_YET_VALID, exhausted_resource, verify_code
+from exporter.probing.detail import Template
+from exporter.probing.failure import OUR_BUG, STALLED, verify_code
 from exporter.probing.federation_judge import provider_id, providers_in
-from exporter.probing.findings import (
-    OUR_BUG,
-    OWN_DELAYS,
-    STALLED,
-    WAITED,
-    describe,
-    evaluate,
-    shown_host,
-    step_record,
-)
+from exporter.probing.findings import OWN_DELAYS, describe, evaluate, step_record
 from exporter.probing.journeys import JOURNEYS, StepMaker
 from exporter.probing.journeys.federation import begin_sign_on
 from exporter.probing.links import AllowedHosts, Link, allowed_hosts, is_loopback_address, parse_link
@@ -48,8 +39,7 @@ _log = logging.getLogger(__name__)
 
 MAX_LOST_SHARE = 0.1  # Share of the timeout. Longer stalls explain why no answer came in time.
 
-CLOCK_WARNING_INTERVAL_SECONDS = 3600.0
-
+_WAITED = failed(Reason.INTERNAL, Fault.EXPORTER, Template.WAITED)
 _SENT = frozenset({Phase.PROCESSING, Phase.TRANSFER})
 
 
@@ -101,8 +91,6 @@ class Prober:
         self._token = token
         self._network = Network(resolve or Resolver(), stats or TransportStats(), stalls)
         self._certificates = CertificateFetcher()
-        self._clock_evidence = ClockEvidence()
-        self._clock_warned_at = 0.0
         self._clock = clock
         self.guard = SignOnGuard(clock(), one_shot=one_shot)
         self._sign_ons: WeakValueDictionary[UserKey, asyncio.Lock] = WeakValueDictionary()
@@ -203,20 +191,15 @@ class Prober:
         run.duration = min(run.deadline.spent, run.deadline.timeout)
         run.stalled |= exchange.stalled
         verdict = self._verdict(target, step, exchange, run)
-        run.stalled |= verdict in OWN_DELAYS
+        run.stalled |= verdict.reason is Reason.INTERNAL and verdict in OWN_DELAYS
         if verdict.recurring is not None:
             recurs = self._recurs(target, run.journey, *verdict.recurring)
             verdict = replace(verdict, checks={**verdict.checks, **recurs})
         run.verdict, run.kind = verdict, verdict.kind or run.kind
         run.secrets.update(verdict.secrets)
-        tls, detail = exchange.tls, None
-        if verdict.reason is not Reason.OK:
-            refused = await self._refused_certificate(target, exchange, run)
-            tls = tls if refused is None else refused.facts
-            within = ("the probe's " if run.records else "") + f"{run.deadline.timeout:g} s"
-            detail = describe(exchange, step, verdict, run.secrets, refused, within=within, at=run.started_at)
-        run.records.append(step_record(exchange, step, verdict, run.wall_offset, tls, run.secrets, detail))
-        self._check_our_clock(target.auth_host if link is None else link.host, exchange, run.started_at)
+        is_failed = verdict.reason is not Reason.OK
+        refused = await self._refused_certificate(target, exchange, run) if is_failed else None
+        run.record(exchange, step, verdict, refused)
         if verdict.reason is Reason.RATE_LIMITED and exchange.answer is not None:
             value, date = map(exchange.answer.headers.get, ("retry-after", "date"))
             run.retry_after = retry_after_seconds(value, date=date, now=self._wall())
@@ -248,8 +231,7 @@ class Prober:
         if exchange.answer is not None and exchange.received is not None:
             received_at = exchange.received + run.wall_offset
             exchange.answer = replace(exchange.answer, received_at=received_at)
-            jar.store(link, exchange.headers, received_at)
-            run.secrets.update(jar.values())
+            run.secrets.update(jar.store(link, exchange.headers, received_at))
         return exchange
 
     async def _sign_on(self, target: Target, step: Step, run: _Run) -> Verdict | None:
@@ -261,7 +243,7 @@ class Prober:
         except TimeoutError:
             # Another target's sign-on of the same user does not end. Nothing was seen of this target's own,
             # which is neither good nor the provider's failure. The other probe reports what it waited for.
-            return run.refuse(step, self._suspension(target) or WAITED)
+            return run.refuse(step, self._suspension(target) or _WAITED)
         try:
             run.deadline.discount_wait()
             if not self.guard.admit(target, self._clock()):
@@ -283,7 +265,7 @@ class Prober:
     def _suspension(self, target: Target) -> Verdict | None:
         """Return the finding of a probe while its user is suspended: nothing about the provider."""
         reason = self.guard.suspended(target)
-        return None if reason is None else Verdict(reason, Fault.ACCOUNT)
+        return None if reason is None else failed(reason, Fault.ACCOUNT, Template.SUSPENDED, reason=reason)
 
     def _recurs(
         self, target: Target, journey: Journey, check: str, found: frozenset[object]
@@ -299,18 +281,13 @@ class Prober:
         verdict = evaluate(exchange, step)
         if verdict.reason is Reason.TIMEOUT and stalls_explain(exchange, run.deadline, self._network.stalls):
             return STALLED
-        if verdict == OUR_BUG:
-            self._report(target, step, exchange.error)
-        return verdict
-
-    def _report(self, target: Target, step: Step, error: Exception | None) -> None:
-        """Log why an exchange failed by our own fault: a bug, unless this machine ran out of something."""
-        exhausted = exhausted_resource(error)
-        if exhausted is None:
-            error = error or RuntimeError("an exchange without an answer has an error")
+        detail = verdict.detail
+        if detail is not None and detail.cause is Template.BUG:
+            error = exchange.error or RuntimeError("an exchange without an answer has an error")
             self._errors.report(Part.PROBE, "exchange failed", error, target=target.name, step=step.name)
-        else:
-            _log.error("exchange failed: resource exhausted", extra={"step": step.name, "errno": exhausted})
+        elif detail is not None and detail.cause is Template.SHORTAGE:
+            _log.error("exchange failed: resource exhausted", extra={"step": step.name, **detail.parameters})
+        return verdict
 
     async def _refused_certificate(
         self, target: Target, exchange: Exchange, run: _Run
@@ -322,17 +299,6 @@ class Prober:
             return None
         refusal = (link.host, link.port, verify_code(error))
         return await self._certificates.fetch(target.name, address, refusal, run.deadline)
-
-    def _check_our_clock(self, host: str, exchange: Exchange, now: float) -> None:
-        """Warn, once an hour, if several hosts agree that our own clock is behind."""
-        if exchange.answer is not None:
-            self._clock_evidence.date_seen(host, exchange.answer.headers.get("date"), now)
-            return
-        not_yet_valid = verify_code(exchange.error) == X509_NOT_YET_VALID
-        suspected = not_yet_valid and self._clock_evidence.not_yet_valid(host, now)
-        if suspected and abs(now - self._clock_warned_at) > CLOCK_WARNING_INTERVAL_SECONDS:
-            self._clock_warned_at = now
-            _log.warning("this machine's clock may be wrong", extra={"host": host})
 
 
 @dataclass(slots=True, repr=False)
@@ -360,14 +326,19 @@ class _Run:
     def refuse(self, step: Step, verdict: Verdict) -> Verdict:
         """Record a step that fails without a request."""
         self.verdict = verdict
-        detail = verdict.detail or Detail(Template.SUSPENDED, {"reason": verdict.reason})
-        host = shown_host(parse_link(step.request.url), step, self.secrets)
-        text = sentence(detail, host, self.secrets)
-        record = StepRecord(
-            step=step.name, reason=verdict.reason, phase=Phase.RESOLVE, phases={}, host=host, detail=text
-        )
-        self.records.append(record)
+        self.record(Exchange(parse_link(step.request.url)), step, verdict)
         return verdict
+
+    def record(
+        self, exchange: Exchange, step: Step, verdict: Verdict, refused: RefusedCertificate | None = None
+    ) -> None:
+        """Keep what is known of a step, and of the certificate that it refused."""
+        tls, detail = exchange.tls if refused is None else refused.facts, None
+        if verdict.reason is not Reason.OK:
+            within = ("the probe's " if self.records else "") + f"{self.deadline.timeout:g} s"
+            at = self.started_at
+            detail = describe(exchange, step, verdict, self.secrets, refused, within=within, at=at)
+        self.records.append(step_record(exchange, step, verdict, self.wall_offset, tls, self.secrets, detail))
 
     @property
     def wall_offset(self) -> float:

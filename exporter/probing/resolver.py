@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from exporter.probing.failure import ResolutionError
 from exporter.target import IpFamily
 
 _FAMILIES = {IpFamily.ANY: socket.AF_UNSPEC, IpFamily.V4: socket.AF_INET, IpFamily.V6: socket.AF_INET6}
@@ -29,6 +28,10 @@ MAX_LOOKUPS = 4
 which may be minutes after the probe's deadline."""
 
 MAX_IDLE_THREADS = 16  # threads that are kept for the next lookups
+
+
+class ResolutionError(Exception):
+    """The name did not resolve."""
 
 
 class ResolvedName(NamedTuple):

@@ -108,11 +108,13 @@ def judge_signing_keys(answer: Answer, *, algorithms: frozenset[str], metadata_h
         return verdict
     found = verdict.flow.get("keys")
     published = [key for key in found if isinstance(key, dict)] if isinstance(found, list) else []
-    keys = [key for key in usable_keys(verdict.flow) if _algorithms_of(key) & algorithms]
+    keys = [key for key in usable_keys(verdict.flow) if algorithms_of(key) & algorithms]
     if len(published) > MAX_KEYS:
         return _no_keys(published, Template.TOO_MANY_KEYS)
-    if any(map(_is_dangerous, published)):
-        return _no_keys(published, Template.DANGEROUS_KEY)
+    dangers = set(map(_danger, published))
+    for danger in (Template.PRIVATE_KEY, Template.SHORT_KEY):
+        if danger in dangers:
+            return _no_keys(published, danger)
     if not keys:
         return _no_keys(published)
     certificates = [_certificate_of(key) for key in keys]
@@ -162,21 +164,21 @@ def _checks(
     return checks
 
 
-def _algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
+def algorithms_of(key: Mapping[str, Any]) -> frozenset[str]:
     """Return the algorithms that a usable key may sign with."""
     if "alg" in key:
         return frozenset({key["alg"]})
     return frozenset({_CURVES[key["crv"]]}) if key["kty"] == "EC" else ALGORITHMS[key["kty"]]
 
 
-def _is_dangerous(key: Mapping[str, Any]) -> bool:
-    """Return True for a private or symmetric key, and for an RSA signing key that is too short."""
+def _danger(key: Mapping[str, Any]) -> Template | None:
+    """Return why a key must not be used: it is private or symmetric, or an RSA key too short to sign."""
     kind = key.get("kty")
     if kind in _SECRET_KEY_TYPES and _has_private_member(key):
-        return True
+        return Template.PRIVATE_KEY
     signs = kind == "RSA" and key.get("use") in (None, "sig")
-    modulus = decoded_member(key.get("n")) if signs else None
-    return bool(modulus) and int.from_bytes(modulus or b"").bit_length() < MIN_RSA_BITS
+    bits = int.from_bytes(decoded_member(key.get("n")) or b"").bit_length()
+    return Template.SHORT_KEY if signs and 0 < bits < MIN_RSA_BITS else None
 
 
 def _certificate_of(key: Mapping[str, Any]) -> _Certificate | None:

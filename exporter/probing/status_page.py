@@ -14,7 +14,7 @@ from typing import Any
 
 from exporter.outcome import Phase
 from exporter.probing.contract import parse_timestamp
-from exporter.probing.failure import is_bug, read_failure
+from exporter.probing.failure import OUR_BUG, read_failure
 from exporter.probing.judge import judge_json
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Request
@@ -99,7 +99,7 @@ class StatusPage:
         for finding in self.report.findings:
             if finding not in known.findings:
                 _log.warning("status page: %s", finding, extra={"page": self._page})
-        if exchange.error is not None and is_bug(exchange.error):
+        if exchange.error is not None and read_failure(exchange) == OUR_BUG:
             raise exchange.error
         return self.report
 
@@ -122,7 +122,7 @@ class StatusPage:
     def _judge(self, exchange: Exchange) -> tuple[Reason, str, StatusPageReport | None]:
         """Return why the request ended as it did, what the operator should correct, and the summary."""
         if exchange.error is not None or exchange.answer is None:
-            return read_failure(exchange.error, exchange.phase, proxied=exchange.proxied)[0], "", None
+            return read_failure(exchange).reason, "", None
         code, verdict = exchange.answer.status_code, judge_json(exchange.answer)
         if verdict.reason is Reason.OK:
             summary = read_summary(verdict.flow, page=self._page, components=self._components)

@@ -37,10 +37,11 @@ _MSG_MORE = getattr(socket, "MSG_MORE", 0)  # Linux only; elsewhere FIN takes a 
 class TcpStream:
     """A connected, non-blocking socket, which `close` closes.
 
-    Only one coroutine uses it, and every wait is bounded by the probe's deadline.
+    Only one coroutine uses it, and every wait is bounded by the probe's deadline. `connected_at` is by the
+    event loop's clock; None if the kernel did not report it.
     """
 
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline, connected_at: float | None) -> None:
         self._socket = sock
         self._fd = sock.fileno()  # for a socket object, asyncio formats an error text with each new one
         self._deadline = deadline
@@ -51,8 +52,10 @@ class TcpStream:
         self._offset = wall_clock_offset(self._loop.time)
         self._latest_timestamp = 0.0
         self._reordered = 0
-        self.arrived = self._loop.time()  # when the last data reached this machine, by the loop's clock
-        self.timed_by_loop = False  # whether the event loop took a time that the kernel did not report
+        self.arrived = self._loop.time() if connected_at is None else connected_at
+        """When the last data, or at first the connection, reached this machine, by the loop's clock."""
+        self.timed_by_loop = connected_at is None
+        """Whether the event loop took a time that the kernel did not report."""
         self.has_timestamps = False  # whether the kernel reported the time of any data
         self.ended = False  # whether the peer closed or reset the connection
         self.received = 0  # bytes so far
@@ -202,12 +205,9 @@ class Dialer:
         self._waiter: asyncio.Future[None] | None = None
         self.tried: list[str] = []  # addresses that a connection was attempted to, in order
         self.address: str | None = None  # connected to, or tried last
-        self.connected_at = 0.0  # by the event loop's clock
-        self.used_fallback = False  # whether the address connected to is not the one tried first
-        self.timed_by_loop = False  # whether the event loop took the time that the kernel did not report
 
-    async def connect(self, addresses: Sequence[str], port: int) -> socket.socket:
-        """Return a connected socket.
+    async def connect(self, addresses: Sequence[str], port: int) -> TcpStream:
+        """Return a connection.
 
         Raises:
             OSError: if no address can be connected to.
@@ -259,8 +259,8 @@ class Dialer:
         if self._waiter is not None:
             _wake(self._waiter)
 
-    def _connected(self) -> socket.socket | None:
-        """Return the socket of the first attempt that succeeded; drop those that failed."""
+    def _connected(self) -> TcpStream | None:
+        """Return the connection of the first attempt that succeeded; drop those that failed."""
         for attempt in tuple(self._pending):
             code = attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
@@ -270,21 +270,17 @@ class Dialer:
             elif _is_connected(attempt.sock):
                 self._pending.remove(attempt)
                 self._loop.remove_writer(attempt.sock.fileno())
-                self._take(attempt)
-                return attempt.sock
+                self.address = attempt.address
+                return TcpStream(attempt.sock, self._deadline, self._connected_at(attempt))
         return None
 
-    def _take(self, attempt: _Attempt) -> None:
+    def _connected_at(self, attempt: _Attempt) -> float | None:
         now, info = self._loop.time(), tcp_info(attempt.sock)
-        self.address = attempt.address
-        self.used_fallback = attempt.address != self.tried[0]
         if info is None:
-            self.timed_by_loop = True
-            self.connected_at = now
-        elif info.rtt and not info.retransmits:
-            self.connected_at = min(now, attempt.started + info.rtt)
-        else:
-            self.connected_at = max(attempt.started, now - info.last_ack_recv)
+            return None
+        if info.rtt and not info.retransmits:
+            return min(now, attempt.started + info.rtt)
+        return max(attempt.started, now - info.last_ack_recv)
 
     def _abandon(self, attempt: _Attempt) -> None:
         self._loop.remove_writer(attempt.sock.fileno())

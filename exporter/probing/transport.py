@@ -25,10 +25,8 @@ import h11
 import httpx
 
 from exporter.outcome import Phase, TlsFacts, TransportStats
-from exporter.probing.body import Body
 from exporter.probing.certificate import tls_facts
 from exporter.probing.connection import HttpConnection
-from exporter.probing.failure import AddressNotAllowedError, ProxyError
 from exporter.probing.links import Link, parse_link
 from exporter.probing.messages import MAX_BODY_BYTES, Answer, Request
 from exporter.probing.resolver import Resolve, Resolver
@@ -49,6 +47,14 @@ Admits = Callable[[str], bool]  # whether a connection to an address may carry t
 Stalls = Sequence[tuple[float, float]]
 StallsSince = Callable[[float], Stalls]
 """Start and end of each stall of the event loop since a time of its clock."""
+
+
+class ProxyError(Exception):
+    """Our own proxy refused the tunnel; the argument is the code of its answer."""
+
+
+class AddressNotAllowedError(Exception):
+    """The host resolved to addresses that must not be connected to."""
 
 
 @dataclass(slots=True, repr=False)
@@ -258,15 +264,13 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         if addresses:
             exchange.phase = Phase.CONNECT
         try:
-            sock = await dialer.connect(addresses, port)
+            tcp = await dialer.connect(addresses, port)
         finally:
             exchange.address, exchange.addresses_tried = dialer.address, tuple(dialer.tried)
-        tcp = TcpStream(sock, self._deadline)
         self._open.append(tcp)
         self._deadline.own_delay = 0.0  # this peer has not waited for us yet
-        exchange.phases[Phase.CONNECT] = self._deadline.stop_peer_time(dialer.connected_at)
-        if dialer.used_fallback or dialer.timed_by_loop:
-            exchange.timed_by_loop |= dialer.timed_by_loop
+        exchange.phases[Phase.CONNECT] = self._deadline.stop_peer_time(tcp.arrived)
+        if tcp.timed_by_loop or exchange.address != exchange.addresses_tried[0]:
             exchange.stalled |= bool(self._network.stalls(started))
         return tcp
 
@@ -315,8 +319,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
         """Read the body, and complete the answer; if `merged`, its head may have come long before."""
         tcp, exchange.phase = connection.tcp, Phase.TRANSFER
         assert exchange.answer is not None  # noqa: S101  its head was read
-        body = Body(exchange.answer.headers.get("content-encoding"), limit)
-        await connection.read_body(body)
+        body = await connection.read_body(exchange.answer.headers.get("content-encoding"), limit)
         transfer = self._deadline.stop_peer_time(tcp.arrived)
         if merged:
             exchange.phases[Phase.PROCESSING] += transfer  # only the sum is exact

@@ -1,7 +1,6 @@
 """Settings: what the operator writes becomes one checked, frozen `Config`.
 
-environment    variables, .env and the JSON of targets  ─┐
-secret_files   a mounted Secret                          ├─> provenance   RawSettings: path -> value, location
+variables      the environment, .env, a mounted Secret  ─┬─> provenance   RawSettings: path -> value, location
 yaml_file      YAML                                     ─┘
 schema         Settings: names, types, defaults              values, addresses   types of single settings
 target_settings  those of targets, and their rules           section    what all groups of settings share

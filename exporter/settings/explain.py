@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import get_args, get_origin
+from typing import cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails
 from exporter.files import printable
 from exporter.settings.provenance import DELIMITER, PREFIX, InvalidSetting, Keys, Location, RawSettings, fold
 from exporter.settings.target_settings import NO_DEFAULTS, REQUIRED, TargetDefaults, TargetSettings
-from exporter.settings.values import TARGET_NAME
 
 MIN_SIMILARITY = 0.7
 """Of 1, by difflib: CLIENT means CLIENT_ID, PROXY_URL does not mean AUTH_URL."""
@@ -35,6 +34,10 @@ _MESSAGES = {
     "string_too_long": "must have at most {max_length} characters",
     "too_long": "must have at most {max_length} entries",
 }
+_TARGET_SETTING = re.compile(
+    rf"targets_+([a-z0-9]+(?:_[a-z0-9]+)*?)_+({'|'.join(TargetSettings.model_fields)})"
+)
+"""In `targets_emea_destination_region`, the target is `emea`, not `emea_destination`."""
 _SERVICE_LINK = re.compile(
     r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)=.*"
     r"|(?:\w+_)?PORT=(?:tcp|udp|sctp)://.*",
@@ -87,18 +90,30 @@ class _Explainer:
                 yield path, location
                 return
             # targets.emea.label, unknown -> TARGETS__EMEA__LABEL__OWNER and all other variables below it
-            if not _is_group(_find(self._model, path)) and (below := list(self._below(path))):
+            if not _children(_find(self._model, path)) and (below := list(self._below(path))):
                 yield from below
                 return
         # duration_buckets.1, the second one of DURATION_BUCKETS=1,x -> DURATION_BUCKETS
         if loc[-1].isdecimal():
             yield from self._locations(loc[:-1])
+        # targets.a-b, an invalid name -> TARGETS__A-B, whatever is set of it
         # targets.west.client_id, missing -> client_id at the line of `west:` in the YAML file
-        elif group := self._raw.location(loc[:-1]):
-            yield loc, group.member(loc[-1])
+        elif near := self._near(loc) or self._near(loc[:-1]):
+            yield loc, near.spelled(loc)
         # targets, missing -> FLOW_EXPORTER_TARGETS
         else:
             yield loc, Location(f"{PREFIX}{DELIMITER.join(loc).upper()}")
+
+    def _near(self, group: Keys) -> Location | None:
+        """Return where a group is written, or one of the variables that set it."""
+        if location := self._raw.location(group):
+            return location
+        variables = (each for _, each in self._below(group) if group and not each.keys)
+        # In the environment, if possible: what is missing is no secret for a file of secrets.
+        return min(variables, key=lambda each: each.file, default=None)
+
+    def _is_mapping(self, path: Keys) -> bool:
+        return path in self._raw.values and self._raw.values[path].value == {}
 
     def _below(self, path: Keys) -> Iterator[tuple[Keys, Location]]:
         """Yield the values below a path, such as variables of an unknown group."""
@@ -116,7 +131,7 @@ class _Explainer:
             return self._unknown(path, location)
         if kind in _MAPPING_EXPECTED:
             return self._mapping_expected(path, location)
-        if path in self._raw.groups and not _is_group(_find(self._model, path)):
+        if self._is_mapping(path) and not _children(_find(self._model, path)):
             return "expected a single value"
         if len(path) > len(each["loc"]):
             return _UNKNOWN  # a variable of a setting that has no members
@@ -131,8 +146,7 @@ class _Explainer:
             example = f"{PREFIX}TARGETS{DELIMITER}EXAMPLE{DELIMITER}"
             names = (f"{example}{name.upper()}" for name in REQUIRED)
             return f"no targets; for a target named EXAMPLE, set {', '.join(names)}"
-        fields = _find(self._model, path[:-1])
-        model = fields if isinstance(fields, type) and issubclass(fields, BaseModel) else TargetSettings
+        model = cast("type[BaseModel]", _find(self._model, path[:-1]))
         meaning, *_ = re.split("[;:]", model.model_fields[path[-1]].description or "")
         message = f"missing; set it to the {meaning.replace('`', '')}"
         # TARGETS__PARTNR__REGION, where TARGETS__PARTNER__CLIENT_ID is set
@@ -163,21 +177,19 @@ class _Explainer:
             return "expected a JSON object"
         if meant := self._guess(path):
             return f"not a single setting; did you mean {_spell(meant, location)}?"
-        node = _find(self._model, path)
-        named = get_origin(node) is dict
-        members = _members(get_args(node)[1] if named else node)
-        example = next(iter(members)).upper() if members else "OWNER"
-        example = f"EXAMPLE{DELIMITER}{example}" if named and members else example
-        return f"not a single setting; use e.g. {printable(f'{location.variable}{DELIMITER}{example}')}"
+        keys = next(_settings(_find(self._model, path), "owner" if path[-1] == "labels" else "example"))
+        return f"not a single setting; use e.g. {_spell((*path, *keys), location)}"
 
     def _guess(self, path: Keys) -> Keys | None:
         """Return the path of the setting that was meant; None if nothing is close."""
         if self._guesses <= 0:
             return None
         self._guesses -= 1
-        # TARGETS__EMEA_REGION -> targets.emea.region
-        if path[0] == "targets" and len(path) == 2:  # noqa: PLR2004  a target's name, without a setting
-            return _guess_target_setting(path[1])
+        # TARGETS__EMEA_REGION or TARGETS_EMEA_REGION -> targets.emea.region
+        joined = "_".join(path).removeprefix(fold(PREFIX))
+        if joined.startswith("targets_") and len(path) <= 2:  # noqa: PLR2004  no name of a setting after the target's
+            match = _TARGET_SETTING.fullmatch(joined)
+            return ("targets", match[1], match[2]) if match else None
         known = next(n for n in range(len(path), -1, -1) if _find(self._model, path[:n]) is not None)
         node, rest = _find(self._model, path[:known]), path[known:]
         if not rest:
@@ -187,63 +199,42 @@ class _Explainer:
         # LOG_LEVEL or LOG__LEVLE -> log.level
         candidates = {DELIMITER.join(keys).lower(): keys for keys in _settings(node, member)}
         # `lables: {owner: x}`, written as a group -> labels
-        if path in self._raw.groups:
-            candidates |= {name.lower(): (name,) for name in _members(node)}
-        if known == 0 and "defaults" in _members(self._model):
-            # TARGETS_EMEA_REGION -> targets.emea.region
-            if text.startswith("targets_") and len(rest) == 1:
-                return _guess_target_setting(text.removeprefix("targets_"))
-            # TIMEOUT -> defaults.timeout
-            candidates = {name: ("defaults", name) for name in _members(TargetDefaults)} | candidates
+        if self._is_mapping(path):
+            candidates |= {name.lower(): (name,) for name in _children(node)}
+        # TIMEOUT -> defaults.timeout
+        if known == 0 and "defaults" in _children(self._model):
+            candidates = {name: ("defaults", name) for name in TargetDefaults.model_fields} | candidates
         close = get_close_matches(text.lower(), candidates, n=1, cutoff=MIN_SIMILARITY)
         return (*path[:known], *candidates[close[0]]) if close else None
 
 
-def _guess_target_setting(text: str) -> Keys | None:
-    """Find the target in a name with one underscore where two belong, such as EMEA_CLIENT_ID."""
-    names = [name for name in TargetSettings.model_fields if text.endswith(f"_{name}")]
-    if not names:
-        return None
-    name = max(names, key=len)  # DESTINATION_REGION, not REGION
-    target = text.removesuffix(f"_{name}").rstrip("_")
-    return ("targets", target, name) if TARGET_NAME.fullmatch(target) else None
-
-
-def _members(node: object) -> Mapping[str, object]:
-    """Return the names and types of a model's fields; nothing for anything else."""
-    if not (isinstance(node, type) and issubclass(node, BaseModel)):
-        return {}
-    return {info.alias or name: info.annotation for name, info in node.model_fields.items()}
-
-
-def _is_group(node: object) -> bool:
-    return get_origin(node) is dict or bool(_members(node))
+def _children(node: object, chosen: str = "") -> Mapping[str, object]:
+    """Return the names and types below a type of the schema; `chosen` is the operator's name for an entry."""
+    if get_origin(node) is dict:
+        return {chosen: get_args(node)[1]}
+    if isinstance(node, type) and issubclass(node, BaseModel):
+        return {info.alias or name: info.annotation for name, info in node.model_fields.items()}
+    return {}
 
 
 def _find(node: object, path: Keys) -> object:
     """Return the type at a path of the schema; None if there is none."""
     for name in path:
-        node = get_args(node)[1] if get_origin(node) is dict else _members(node).get(name)
+        node = _children(node, name).get(name)
     return node
 
 
-def _settings(node: object, member: str) -> Iterator[Keys]:
-    """Yield the paths of all settings below a node; `member` stands for a name that the operator chooses."""
-    children = {member: get_args(node)[1]} if get_origin(node) is dict else _members(node)
+def _settings(node: object, chosen: str) -> Iterator[Keys]:
+    """Yield the paths of all settings below a type of the schema."""
+    children = _children(node, chosen)
     if not children:
         yield ()
     for name, child in children.items():
-        for keys in _settings(child, member):
+        for keys in _settings(child, chosen):
             yield (name, *keys)
 
 
 def _spell(path: Keys, location: Location) -> str:
     """Write the path of a setting as the operator writes it at a location."""
-    if location.keys or not location.variable:
-        spelling = {fold(key): key for key in location.keys}
-        keys = path[1:] if location.variable else path  # the JSON variable stands for `targets`
-        return printable(".".join(spelling.get(name, name) for name in keys))
-    variable = location.variable
-    spelling = {fold(part): part for part in variable[len(PREFIX) :].split(DELIMITER)}
-    parts = (spelling.get(name, name if variable.islower() else name.upper()) for name in path)
-    return printable(f"{variable[: len(PREFIX)]}{DELIMITER.join(parts)}")
+    meant = location.spelled(path)
+    return printable(".".join(meant.keys) or meant.variable)

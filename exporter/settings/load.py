@@ -1,15 +1,14 @@
 """Load the configuration: read all sources, merge them, validate all at once, resolve the result."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from exporter.files import file_digests
-from exporter.settings.environment import ENV_FILE, read_env_file, read_environment
 from exporter.settings.explain import explain
 from exporter.settings.provenance import (
     PREFIX,
@@ -23,9 +22,9 @@ from exporter.settings.provenance import (
 )
 from exporter.settings.resolve import Config, resolve
 from exporter.settings.schema import Settings
-from exporter.settings.secret_files import read_secret_files
 from exporter.settings.target_settings import CLIENT_CERTIFICATE, SECRETS
 from exporter.settings.values import clean, parse_path
+from exporter.settings.variables import ENV_FILE, read_env_file, read_environment, read_secret_files
 from exporter.settings.web_file import read_web_file
 from exporter.settings.yaml_file import read_yaml_file
 from exporter.tls import KEY, TlsFileError, WebSecurity, check_authorities, check_client_certificate
@@ -52,8 +51,6 @@ _WITH_SECRETS = {"targets", "defaults", "destinations"}
 def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] | None = None) -> Config:
     """Load and check the configuration. Reads files: not for the event loop.
 
-    The digest of each file is taken before it is read, so that a change in between is noticed later.
-
     Args:
         environ: the environment; variables of other programs are ignored.
         directory: the working directory: where `.env` may be, and where relative paths start.
@@ -62,53 +59,46 @@ def load(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str] |
     Raises:
         ConfigurationError: with every error that was found.
     """
-    sources, files = _read_sources(environ, directory, flags or {})
-    raw = _merge(sources)
-    errors = list(raw.errors)
+    raw = _read_sources(environ, directory, flags or {})
     settings: Settings | None = None
     try:
         settings = Settings(raw=raw.nested())  # type: ignore[call-arg]  # taken by settings_customise_sources
     except ValidationError as error:
-        errors += explain(error, raw, Settings)
-    tls_files, tls_errors = _check_tls_files(raw, directory)
-    files = tls_files | files  # of two digests, the first one counts
-    errors += tls_errors
+        raw.errors += explain(error, raw, Settings)
+    _check_tls_files(raw, directory)
     security: WebSecurity | None = None
-    if named := _named_path([raw], WEB_CONFIG_FILE, directory):
-        security, found, web_files = read_web_file(*named)
-        errors += found
-        files = web_files | files
-    if errors or settings is None:
-        raise ConfigurationError(errors, files=files)
-    return resolve(settings, security, directory, files)
+    if named := _named_file(raw, WEB_CONFIG_FILE, directory):
+        security, web = read_web_file(*named)
+        raw.errors += web.errors
+        raw.files = web.files | raw.files
+    if raw.errors or settings is None:
+        raise ConfigurationError(raw.errors, files=raw.files)
+    return resolve(settings, security, directory, raw.files)
 
 
-def _read_sources(
-    environ: Mapping[str, str], directory: Path, flags: Mapping[str, str]
-) -> tuple[list[RawSettings], dict[Path, bytes]]:
-    """Read all sources, strongest first; each may name the next ones. Return also the files' digests."""
-    files = file_digests([directory / ENV_FILE])
-    written = {FLAGS[flag]: RawValue(value, Location(flag)) for flag, value in flags.items()}
-    sources = [RawSettings(written), *read_environment(environ), *read_env_file(directory, environ)]
-    if named := _named_path(sources, SECRETS_DIR, directory):
-        files |= file_digests([named[0]])
-        sources += _without(read_secret_files(*named), "a secret file", SECRETS_DIR)
-    if named := _named_path(sources, CONFIG_FILE, directory):
-        files |= file_digests([named[0]])
+def _read_sources(environ: Mapping[str, str], directory: Path, flags: Mapping[str, str]) -> RawSettings:
+    """Read all sources, strongest first; each may name the next ones."""
+    raw = RawSettings({FLAGS[flag]: RawValue(value, Location(flag)) for flag, value in flags.items()})
+    raw.add_weaker(read_environment(environ))
+    raw.note(directory / ENV_FILE)
+    raw.add_weaker(read_env_file(directory, environ))
+    if named := _named_file(raw, SECRETS_DIR, directory):
+        raw.add_weaker(_without(read_secret_files(*named), "a secret file", SECRETS_DIR))
+    if named := _named_file(raw, CONFIG_FILE, directory):
         read = read_yaml_file(*named, MAX_CONFIG_FILE_BYTES, fold)
         read.errors += _secrets_in_file(read)
-        sources += _without([read], "a configuration file", CONFIG_FILE, SECRETS_DIR)
-    return sources, files
+        raw.add_weaker(_without(read, "a configuration file", CONFIG_FILE, SECRETS_DIR))
+    raw.drop_conflicts()
+    return raw
 
 
-def _named_path(
-    sources: Sequence[RawSettings], setting: Keys, directory: Path
-) -> tuple[Path, Location] | None:
-    """Return the path that the strongest value of a setting names, and where that is written."""
-    raw = next((source.values[setting] for source in sources if setting in source.values), None)
+def _named_file(raw: RawSettings, setting: Keys, directory: Path) -> tuple[Path, Location] | None:
+    """Return the file or directory to read that a setting names, and where that is written."""
+    value = raw.values.get(setting)
     with suppress(ValueError):  # not a path, which the schema reports
-        if raw and (path := _file_path(raw, directory)):
-            return path, raw.location
+        if value and (path := _file_path(value, directory)):
+            raw.note(path)
+            return path, value.location
     return None
 
 
@@ -118,14 +108,13 @@ def _file_path(raw: RawValue, directory: Path) -> Path | None:
     return directory / parse_path(text) if isinstance(text, str) and text else None
 
 
-def _without(sources: list[RawSettings], kind: str, *settings: Keys) -> list[RawSettings]:
+def _without(source: RawSettings, kind: str, *settings: Keys) -> RawSettings:
     """Remove settings that cannot be in a source, since they name it or a stronger one."""
-    for source in sources:
-        for keys in settings:
-            if raw := source.values.pop(keys, None):
-                variable = f"{PREFIX}{keys[0].upper()}"
-                source.error(raw.location, f"not allowed in {kind}; set {variable} in the environment")
-    return sources
+    for keys in settings:
+        if raw := source.values.pop(keys, None):
+            variable = f"{PREFIX}{keys[0].upper()}"
+            source.error(raw.location, f"not allowed in {kind}; set {variable} in the environment")
+    return source
 
 
 def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
@@ -138,48 +127,22 @@ def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
             )
 
 
-def _merge(sources: Sequence[RawSettings]) -> RawSettings:
-    """Merge sources, strongest first; a value that others treat as a group is an error."""
-    merged = RawSettings(complete=all(source.complete for source in sources))
-    for source in reversed(sources):
-        merged.values |= source.values
-        merged.groups |= source.groups
-        merged.items |= source.items
-        merged.errors += source.errors
-    groups = {path[:length]: path for path in merged.values for length in range(1, len(path))}
-    for path in groups.keys() & merged.values.keys():
-        raw, member = merged.values[path], merged.values[groups[path]]
-        if raw.value is not None:  # YAML's null is an empty group
-            merged.error(raw.location, f"conflicts with {member.location}; remove one of them")
-    for path in groups:
-        merged.values.pop(path, None)
-    return merged
-
-
-def _check_tls_files(raw: RawSettings, directory: Path) -> tuple[dict[Path, bytes], list[InvalidSetting]]:
-    """Check each file of certificates and keys once, also of invalid settings; return digests and errors."""
-    files, errors = dict[Path, bytes](), list[InvalidSetting]()
-    problem = cache(_tls_problem)
+def _check_tls_files(raw: RawSettings, directory: Path) -> None:
+    """Check each file of certificates and keys once, also of invalid settings."""
+    used: defaultdict[tuple[Any, ...], list[list[Keys]]] = defaultdict(list)
     levels = sorted({path[:-1] for path in raw.values if path[0] in _WITH_SECRETS})
     checks = (check_authorities, ("ca_file",)), (check_client_certificate, CLIENT_CERTIFICATE)
     for level, (check, names) in product(levels, checks):
         keys = [(*level, name) for name in names]
-        try:
+        with suppress(ValueError):  # not a path, which the schema reports
             paths = [_file_path(raw.values[each], directory) if each in raw.values else None for each in keys]
-        except ValueError:  # not a path, which the schema reports
-            continue
-        if paths[0] is None:  # the others are of no use without it
-            continue
-        files |= file_digests(path for path in paths if path is not None and path not in files)
-        if found := problem(check, *paths):
-            at_fault = keys[-1] if found.part == KEY else keys[0]
-            errors.append(raw.values[at_fault].location.error(str(found)))
-    return files, errors
-
-
-def _tls_problem(check: Callable[..., None], *paths: Path | None) -> TlsFileError | None:
-    try:
-        check(*paths)
-    except TlsFileError as error:
-        return error
-    return None
+            if paths[0] is not None:  # the others are of no use without it
+                used[check, *paths].append(keys)
+    for (check, *paths), settings in used.items():
+        raw.note(*filter(None, paths))
+        try:
+            check(*paths)
+        except TlsFileError as error:
+            for keys in settings:
+                at_fault = raw.values[keys[-1] if error.part == KEY else keys[0]]
+                raw.error(at_fault.location, str(error))

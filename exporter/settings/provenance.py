@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from exporter.files import printable
+from exporter.files import file_digests, printable
 
 PREFIX = "FLOW_EXPORTER_"
 DELIMITER = "__"
@@ -71,12 +71,15 @@ class Location:
         """Return the location of a key of the JSON or YAML mapping at this location."""
         return replace(self, keys=(*self.keys, key), line=line)
 
-    def member(self, name: str) -> Location:
-        """Return where the operator would write the setting `name` of the group at this location."""
+    def spelled(self, path: Keys) -> Location:
+        """Return where the operator would write the setting at `path`, in the spelling of this location."""
         if self.keys or not self.variable:
-            return replace(self, keys=(*self.keys, name))
-        spelled = name if self.variable.islower() else name.upper()
-        return replace(self, variable=f"{self.variable}{DELIMITER}{spelled}")
+            spelling = {fold(key): key for key in self.keys}
+            keys = path[1:] if self.variable else path  # the JSON variable stands for `targets`
+            return replace(self, keys=tuple(spelling.get(name, name) for name in keys))
+        spelling = {fold(part): part for part in self.variable[len(PREFIX) :].split(DELIMITER)}
+        parts = (spelling.get(name, name if self.variable.islower() else name.upper()) for name in path)
+        return replace(self, variable=f"{self.variable[: len(PREFIX)]}{DELIMITER.join(parts)}")
 
     def error(self, message: str) -> InvalidSetting:
         """Return an error at this location."""
@@ -88,40 +91,69 @@ class RawValue:
     """A value as it was written. It may be a misplaced secret, so no repr and no message shows it."""
 
     value: object = field(repr=False)
-    """A string, or what JSON and YAML can hold: numbers, booleans, None and lists."""
+    """A string, or what JSON and YAML can hold: numbers, booleans, None and lists. {} stands for a mapping;
+    its members are values, too."""
     location: Location
 
 
 @dataclass(slots=True)
 class RawSettings:
-    """The settings of one source."""
+    """The settings of one source, or of several."""
 
-    values: dict[Keys, RawValue] = field(default_factory=dict)  # every value that the source sets
-    groups: dict[Keys, Location] = field(default_factory=dict)
-    """Locations of mappings in JSON and YAML, and of every target."""
+    values: dict[Keys, RawValue] = field(default_factory=dict)  # every value and mapping that is set
     items: dict[Keys, Location] = field(default_factory=dict)  # locations of the items of YAML lists
     errors: list[InvalidSetting] = field(default_factory=list)
     """Errors in the source itself, such as a name that is set twice."""
     complete: bool = True
     """Whether the source was read to its end; otherwise nothing can be reported as missing."""
+    files: dict[Path, bytes] = field(default_factory=dict)
+    """Files and directories that all of this is read from, or would be if they existed; their digests."""
 
-    def add(self, path: Keys, value: object, location: Location) -> None:
-        """Add a value, unless something else is at its path already."""
-        if self._is_free(path, location):
+    def add(self, path: Keys, value: object, location: Location) -> bool:
+        """Add a value, unless another one is at its path already; return whether it was added."""
+        if path not in self.values:
             self.values[path] = RawValue(value, location)
+            return True
+        taken = self.values[path].location
+        if (taken.keys or taken.variable) != (location.keys or location.variable):
+            self.error(location, f"same setting as {replace(taken, file='', line=0)}; keep one of them")
+        else:
+            first = f", first in line {taken.line}" if taken.line else ""
+            self.error(location, f"set twice{first}; keep one of them")
+        return False
 
-    def add_group(self, path: Keys, location: Location) -> bool:
-        """Add a mapping, unless something else is at its path already; return whether it was added."""
-        if not self._is_free(path, location):
-            return False
-        self.groups[path] = location
-        return True
+    def add_weaker(self, other: RawSettings) -> None:
+        """Add what a weaker source sets; a value that is set already stays."""
+        for path, raw in other.values.items():
+            taken = self.values.get(path)
+            # A value that another source has a mapping for is not lost: the two conflict.
+            if taken is None or (taken.value == {} and raw.value not in (None, {})):
+                self.values[path] = raw
+        self.items = other.items | self.items
+        self.errors = [*self.errors, *other.errors]
+        self.complete = self.complete and other.complete
+        self.files = other.files | self.files
+
+    def note(self, *paths: Path) -> None:
+        """Take digests of files before they are read, so that a change in between is noticed later."""
+        self.files |= file_digests(path for path in paths if path not in self.files)
+
+    def drop_conflicts(self) -> None:
+        """Report each value at a path that other values treat as a mapping, and leave it out."""
+        written = dict(self.values)
+        members = {path[:length]: path for path in reversed(written) for length in range(1, len(path))}
+        for path in members.keys() & written.keys():
+            raw = written[path]
+            if raw.value is None:  # YAML's null is an empty mapping
+                self.values[path] = RawValue({}, raw.location)
+            elif raw.value != {}:
+                member = written[members[path]].location
+                self.error(raw.location, f"conflicts with {member}; remove one of them")
+                del self.values[path]
 
     def location(self, path: Keys) -> Location | None:
         """Return where something is written, None if it is not."""
-        if path in self.values:
-            return self.values[path].location
-        return self.groups.get(path) or self.items.get(path)
+        return self.values[path].location if path in self.values else self.items.get(path)
 
     def error(self, location: Location, message: str) -> None:
         """Record an error at a location."""
@@ -130,22 +162,12 @@ class RawSettings:
     def nested(self) -> dict[str, Any]:
         """Return the values as nested dictionaries."""
         tree: dict[str, Any] = {}
-        for path in self.groups:
-            _node(tree, path)
         for path, raw in self.values.items():
-            _node(tree, path[:-1])[path[-1]] = raw.value
+            if raw.value == {}:
+                _node(tree, path)
+            else:
+                _node(tree, path[:-1])[path[-1]] = raw.value
         return tree
-
-    def _is_free(self, path: Keys, location: Location) -> bool:
-        taken = self.location(path)
-        if taken is None:
-            return True
-        if (taken.keys or taken.variable) != (location.keys or location.variable):
-            self.error(location, f"same setting as {replace(taken, file='', line=0)}; keep one of them")
-        else:
-            first = f", first in line {taken.line}" if taken.line else ""
-            self.error(location, f"set twice{first}; keep one of them")
-        return False
 
 
 def _node(tree: dict[str, Any], path: Keys) -> dict[str, Any]:

@@ -45,16 +45,11 @@ class Section(BaseModel):
         """
         yield from ()
 
-    @classmethod
-    def normalize(cls, data: object) -> object:
-        """Return the data of the group; YAML's null is an empty group."""
-        return {} if data is None else data
-
     @model_validator(mode="wrap")
     @classmethod
     def _validate(cls, data: object, handler: ModelWrapValidatorHandler[Section]) -> Section:
         """Check combinations even if a value is invalid, so that no error hides another."""
-        given = cls.normalize(data)
+        given = {} if data is None else data  # YAML's null is an empty group
         if not isinstance(given, dict):
             return handler(given)
         errors: list[InitErrorDetails] = []

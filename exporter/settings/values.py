@@ -194,10 +194,6 @@ class LinearPattern:
         return self._text.isinstance_python(encodable)
 
 
-def _lower_ids(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name.lower() if UUID.fullmatch(name.lower()) else name for name in names)
-
-
 def _secret(value: object) -> object:
     """Strip line breaks only: a password may begin or end with a space."""
     text = check_characters(value.strip("\r\n")) if isinstance(value, str) else value
@@ -335,7 +331,7 @@ OptionalPattern = _OrNone[Annotated[LinearPattern, _parsed(LinearPattern)]]
 ProviderNames = Annotated[
     _ListOrEmpty[Annotated[Text, Field(max_length=_MAX_LABEL_LENGTH)]],
     require(all, "contains an empty name"),
-    AfterValidator(_lower_ids),
+    AfterValidator(lambda names: tuple(n.lower() if UUID.fullmatch(n.lower()) else n for n in names)),
     _at_most(200, "providers"),
     AfterValidator(_unique),
 ]

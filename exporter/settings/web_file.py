@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from exporter.files import file_digests
 from exporter.settings.explain import explain
-from exporter.settings.provenance import InvalidSetting, Location
+from exporter.settings.provenance import Location, RawSettings
 from exporter.settings.section import Conflict, Section, exclusive
 from exporter.settings.values import Duration, WholeNumber, check_characters, require
 from exporter.settings.yaml_file import read_yaml_file
@@ -108,19 +107,7 @@ HeaderValue = Annotated[
 ]
 
 
-class WebSection(Section):
-    """A group of the web configuration file. A key without a value is one that is not set."""
-
-    @classmethod
-    def normalize(cls, data: object) -> object:
-        """Drop keys without a value."""
-        data = super().normalize(data)
-        if not isinstance(data, dict):
-            return data
-        return {name: value for name, value in data.items() if value is not None and value != ""}
-
-
-class TlsServerConfig(WebSection):
+class TlsServerConfig(Section):
     """TLS of the web port; paths are relative to the directory of the file."""
 
     cert_file: Text | None = None
@@ -194,7 +181,7 @@ class TlsServerConfig(WebSection):
         )
 
 
-class HeadersConfig(WebSection):
+class HeadersConfig(Section):
     """Headers of every response."""
 
     content_security_policy: HeaderValue | None = Field(None, alias="Content-Security-Policy")
@@ -204,14 +191,14 @@ class HeadersConfig(WebSection):
     strict_transport_security: HeaderValue | None = Field(None, alias="Strict-Transport-Security")
 
 
-class HttpServerConfig(WebSection):
+class HttpServerConfig(Section):
     """HTTP of the web port."""
 
     http2: bool = True  # HTTP/1.1 is spoken either way: in Prometheus, HTTP/2 is the client's choice
     headers: HeadersConfig = HeadersConfig()
 
 
-class RateLimitConfig(WebSection):
+class RateLimitConfig(Section):
     """A limit of all requests together."""
 
     burst: Annotated[WholeNumber, Field(ge=1)] | None = None
@@ -224,7 +211,7 @@ class RateLimitConfig(WebSection):
             yield "interval", "requires burst, the number of requests allowed at once"
 
 
-class WebConfigFile(WebSection):
+class WebConfigFile(Section):
     """The whole file."""
 
     tls_server_config: TlsServerConfig = TlsServerConfig()
@@ -249,31 +236,29 @@ class WebConfigFile(WebSection):
         )
 
 
-def read_web_file(
-    path: Path, named_at: Location
-) -> tuple[WebSecurity | None, list[InvalidSetting], dict[Path, bytes]]:
+def read_web_file(path: Path, named_at: Location) -> tuple[WebSecurity | None, RawSettings]:
     """Read a web configuration file; `named_at` is where the operator names it.
 
     Returns:
-        The settings, None if there are errors; the errors; digests of this file and of those that it names.
+        What it sets, None if there are errors; the raw settings with the errors and the files that it names.
     """
-    files = file_digests([path])
     raw = read_yaml_file(path, named_at, MAX_BYTES)
+    # A key without a value is not set. A user without a hash is an error: without users, the port is open.
+    raw.values = {
+        keys: each
+        for keys, each in raw.values.items()
+        if each.value not in (None, "") or keys[:-1] == ("basic_auth_users",)
+    }
+    named = (raw.values[keys].value for keys in _TLS_FILES if keys in raw.values)
+    raw.note(*(path.parent / file for file in named if isinstance(file, str)))
     if not raw.complete:
-        return None, raw.errors, files
-    files |= file_digests(
-        path.parent / str(raw.values[keys].value) for keys in _TLS_FILES if keys in raw.values
-    )
-    try:
-        config = WebConfigFile.model_validate(raw.nested())
-    except ValidationError as error:
-        return None, raw.errors + explain(error, raw, WebConfigFile), files
+        return None, raw
     security = None
     try:
-        security = config.security(path.parent)
+        security = WebConfigFile.model_validate(raw.nested()).security(path.parent)
+    except ValidationError as error:
+        raw.errors += explain(error, raw, WebConfigFile)
     except TlsFileError as error:
-        name = {CERTIFICATE: "cert", KEY: "key", AUTHORITIES: "client_ca"}[error.part]
-        names = (("tls_server_config", f"{name}_file"), ("tls_server_config", name))
-        location = next(raw.values[keys].location for keys in names if keys in raw.values)
-        raw.error(location, str(error))
-    return None if raw.errors else security, raw.errors, files
+        names = (("tls_server_config", f"{error.part}_file"), ("tls_server_config", error.part))
+        raw.error(next(raw.values[keys].location for keys in names if keys in raw.values), str(error))
+    return None if raw.errors else security, raw

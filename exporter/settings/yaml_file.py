@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from exporter.files import read_bounded
+from exporter.files import describe_os_error, read_bounded
 from exporter.settings.provenance import Keys, Location, RawSettings, encodable
 
 MAX_DEPTH = 20
@@ -49,8 +49,8 @@ def read_yaml_file(
         text = read_bounded(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError:
         message = f"file not encoded in UTF-8: {path}"
-    except ValueError as error:
-        message = str(error)
+    except OSError as error:
+        message = describe_os_error(error, path, max_bytes)
     else:
         return _Reader(text, path.name, fold).read()
     return RawSettings(errors=[named_at.error(message)])
@@ -75,6 +75,7 @@ class _Reader:
         self._fold = fold
         self._file = Location(file=file)
         self._settings = RawSettings()
+        self._depth = 0  # of open lists and mappings
         self._events = self._checked_events()
 
     def read(self) -> RawSettings:
@@ -95,11 +96,10 @@ class _Reader:
                 raise self._stop(len(_LINE_BREAK.findall(self._text, 0, found.end())) + 1, message)
         # libyaml is 20 times as fast as the parser in Python, which remains where PyYAML's wheel lacks it.
         loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        depth = 0
         for number, event in enumerate(yaml.parse(self._text, Loader=loader)):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
+            self._depth += isinstance(event, yaml.CollectionStartEvent)
+            self._depth -= isinstance(event, yaml.CollectionEndEvent)
+            if self._depth > MAX_DEPTH:
                 raise self._stop(_line(event), f"nested deeper than {MAX_DEPTH} levels")
             if number > MAX_EVENTS:
                 raise self._stop(_line(event), "too many keys and values")
@@ -144,7 +144,7 @@ class _Reader:
         elif isinstance(event, yaml.SequenceStartEvent):
             self._settings.add(path, self._read_list(path, here), here)
         elif isinstance(event, yaml.MappingStartEvent):
-            if self._settings.add_group(path, here):
+            if self._settings.add(path, {}, here):
                 self._read_mapping(path, here)
             else:
                 self._skip_collection()
@@ -163,11 +163,9 @@ class _Reader:
 
     def _skip_collection(self) -> None:
         """Read the rest of a list or mapping that is left out."""
-        depth = 1
-        while depth:
-            event = next(self._events)
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
+        depth = self._depth
+        while self._depth >= depth:
+            next(self._events)
 
 
 def _line(event: yaml.Event) -> int:

@@ -16,12 +16,11 @@ from exporter.simulator.environments import (
     Environment,
     IdentityProvider,
     SignOnPolicy,
-    TLSRequiredError,
     User,
     check_weather,
 )
 from exporter.simulator.running import Simulator, simulator
-from exporter.simulator.script import Change, Clock, Script, ScriptError, read_script
+from exporter.simulator.script import Change, Clock, Script, read_script
 from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.weather import (
     KINDS,
@@ -41,11 +40,9 @@ __all__ = [
     "Environment",
     "IdentityProvider",
     "Script",
-    "ScriptError",
     "SignOnPolicy",
     "SimulatedEnvironment",
     "Simulator",
-    "TLSRequiredError",
     "User",
     "Weather",
     "WeatherError",

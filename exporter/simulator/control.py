@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from exporter.simulator.environments import TLSRequiredError
 from exporter.simulator.error_answers import RefusedError
 from exporter.simulator.provider import read_body
 from exporter.simulator.simulated_environment import SimulatedEnvironment
@@ -97,12 +96,11 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
     except RefusedError as error:
         raise HTTPException(413, f"the body must be at most {MAX_BODY_BYTES} bytes long") from error
     except WeatherError as error:
-        raise HTTPException(409 if isinstance(error, TLSRequiredError) else 400, str(error)) from error
+        raise HTTPException(400, str(error)) from error
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body must be JSON such as {EXAMPLE}") from error
     except OSError as error:
-        text = f"its port could not be opened or closed: {error.strerror or error}"
-        raise HTTPException(503, text) from error
+        raise HTTPException(503, f"its port could not be opened: {error.strerror or error}") from error
 
 
 async def _error(_: Request, error: Exception) -> Response:

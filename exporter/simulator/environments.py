@@ -82,18 +82,14 @@ class Environment:
     weather: Weather = HEALTHY
 
 
-class TLSRequiredError(WeatherError):
-    """Weather that needs https, or a port, was set for an environment without."""
-
-
 def check_weather(environment: Environment, weather: Weather) -> None:
-    """Raise `TLSRequiredError` if `environment` cannot have such weather."""
+    """Raise `WeatherError` if `environment` lacks the https or the port of its own that `weather` needs."""
     if environment.port_of and (weather.needs_tls or weather.kind == "refused"):
         name, host = environment.name, environment.port_of
-        raise TLSRequiredError(f"{name} answers at the port of {host}; set {weather.kind} for {host}")
+        raise WeatherError(f"{name} answers at the port of {host}; set {weather.kind} for {host}")
     if weather.needs_tls and not environment.https:
         name = environment.name
-        raise TLSRequiredError(f"{name} is served over http; {weather.kind} needs an environment with https")
+        raise WeatherError(f"{name} is served over http; {weather.kind} needs an environment with https")
 
 
 class Urls:

@@ -7,10 +7,10 @@
 An ordinary flow has exactly the members of the documented response. A flow of a DaVinci policy has no status:
 with `X-Requested-With: ping-sdk` it has `_links.next`, as in the vendor's SDKs; without, it was recorded with
 `_links.self` alone or without `_links`. Media types, `failuresRemaining`, `secondsUntilUnlock` and both forms
-of a locked user are the vendor's; NO_USABLE_DEVICES in a 200 is known from third parties. Five failures and a
-quarter of an hour are the vendor's example. Inferred are: that identifier first leads to SIGN_ON_REQUIRED,
-that an action which the flow does not offer gets a 415, the members of an identity provider in a flow other
-than its name and its link, and that an identity provider's policy answers an authorize request with
+of a locked user are the vendor's; NO_USABLE_DEVICES in a 200 is known from third parties. Wrong passwords are
+not counted: weather alone locks a user. Inferred are: that identifier first leads to SIGN_ON_REQUIRED, that
+an action which the flow does not offer gets a 415, the members of an identity provider in a flow other than
+its name and its link, and that an identity provider's policy answers an authorize request with
 EXTERNAL_AUTHENTICATION_REQUIRED. A flow expires after 15 minutes, here from its creation, and is then 404.
 """
 
@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from exporter.outcome import COMPLETED, FAILED, rfc3339
-from exporter.simulator.authorize_endpoint import AuthorizeRequest
+from exporter.simulator.authorize_endpoint import PI_FLOW
 from exporter.simulator.environments import Application, IdentityProvider, SignOnPolicy, Urls, User
 from exporter.simulator.error_answers import (
     WRONG_MEDIA_TYPE,
@@ -51,8 +51,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The links by which a flow of that status continues, besides those that every flow has."""
 
-MAX_FAILURES = 5
-LOCKED_SECONDS = 900.0
+FAILURES_REMAINING = 4
+LOCKED, LOCKED_SECONDS = "PASSWORD_LOCKED_OUT", 900
 NO_DEVICES = "NO_USABLE_DEVICES"
 MEDIA_TYPE = "application/vnd.pingidentity.{}+json"
 DAVINCI_CONNECTION = "867ed4363b2bc21c860085ad2baa817d"
@@ -62,13 +62,19 @@ DAVINCI_CONNECTION = "867ed4363b2bc21c860085ad2baa817d"
 class Flow:
     """A sign-on that was started."""
 
-    request: AuthorizeRequest
+    application: Application
+    given: Mapping[str, str] = field(repr=False)  # the parameters of its authorize request
     status: str  # `DAVINCI` for one that has none
     created_at: float  # by the provider's clock, which may be wrong; seconds since the epoch
     providers: tuple[IdentityProvider, ...]
     subject: str = ""  # the user who signed on; empty before that
     error: Mapping[str, str] | None = None  # code and message of one that is FAILED
     id: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def pi_flow(self) -> bool:
+        """Whether the client reads JSON."""
+        return self.given.get("response_mode") == PI_FLOW
 
     def fail(self, code: str, message: str) -> None:
         """End it with an error."""
@@ -93,7 +99,7 @@ def flow_document(flow: Flow, urls: Urls) -> dict[str, Any]:
     links = dict.fromkeys((*ACTIONS.get(flow.status, ()), "self"), href)
     return {
         "_links": {**links, "signOnPage": {"href": f"{urls.sign_on_page}?flowId={flow.id}"}},
-        "_embedded": {"application": {"name": flow.request.application.name}, **_offered(flow, urls)},
+        "_embedded": {"application": {"name": flow.application.name}, **_offered(flow, urls)},
         "id": flow.id,
         "environment": {"id": urls.environment_id},
         "resumeUrl": f"{urls.root}/as/resume?flowId={flow.id}",
@@ -149,13 +155,8 @@ class ExpiringStore(Generic[T]):
 
     def get(self, key: str) -> T | None:
         """Return the value, unless it is unknown or has expired."""
-        _, value = self._values.get(key, (0.0, None))
-        return value if self.remaining(key) > 0 else None
-
-    def remaining(self, key: str) -> float:
-        """Return the seconds until a value expires; below 0 if it has, or is unknown."""
-        expires_at, _ = self._values.get(key, (0.0, None))
-        return expires_at - self._clock()
+        expires_at, value = self._values.get(key, (0.0, None))
+        return value if expires_at > self._clock() else None
 
     def pop(self, key: str) -> T | None:
         """Return the value as `get` does, and forget it."""
@@ -164,48 +165,37 @@ class ExpiringStore(Generic[T]):
         return value
 
 
-class Accounts:
-    """The users of one environment."""
+def act(flow: Flow, users: Iterable[User], media_type: str, body: bytes, weather: Weather) -> None:
+    """Apply an action to `flow`; the media type, in lower case, names it. Raises `RefusedError`."""
+    offered = {MEDIA_TYPE.format(name).lower(): name for name in ACTIONS.get(flow.status, ())}
+    match offered.get(media_type):
+        case "user.lookup":
+            _text(body, "username")
+            following = SignOnPolicy.IDENTITY_PROVIDER if flow.providers else SignOnPolicy.LOGIN
+            flow.status = following.value
+        case "usernamePassword.check":
+            user = User(username=_text(body, "username"), password=_text(body, "password"))
+            _sign_on(flow, user, is_known=user in users, weather=weather)
+        case _:
+            raise refused(*WRONG_MEDIA_TYPE)
 
-    def __init__(self, users: Iterable[User], clock: Callable[[], float]) -> None:
-        self._passwords = {user.username: user.password for user in users}
-        self._failures: ExpiringStore[int] = ExpiringStore(clock, LOCKED_SECONDS)
 
-    def act(self, flow: Flow, media_type: str, body: bytes, weather: Weather) -> None:
-        """Apply an action to `flow`; the media type, in lower case, names it. Raises `RefusedError`."""
-        offered = {MEDIA_TYPE.format(name).lower(): name for name in ACTIONS.get(flow.status, ())}
-        match offered.get(media_type):
-            case "user.lookup":
-                _text(body, "username")
-                following = SignOnPolicy.IDENTITY_PROVIDER if flow.providers else SignOnPolicy.LOGIN
-                flow.status = following.value
-            case "usernamePassword.check":
-                self._sign_on(flow, _text(body, "username"), _text(body, "password"), weather)
-            case _:
-                raise refused(*WRONG_MEDIA_TYPE)
-
-    def _sign_on(self, flow: Flow, username: str, password: str, weather: Weather) -> None:
-        failures = self._failures.get(username) or 0
-        seconds = self._failures.remaining(username) if failures == MAX_FAILURES else 0.0
-        if weather.kind == "account_locked":
-            if weather.answer == "flow":
-                flow.fail("PASSWORD_LOCKED_OUT", "The account is locked.")
-                return
-            seconds = LOCKED_SECONDS
-        if seconds > 0:
-            message = "Too many unsuccessful sign-on attempts. Your account is locked."
-            raise invalid_data("password", message, "PASSWORD_LOCKED_OUT", secondsUntilUnlock=round(seconds))
-        # An unknown user gets the same answer as a wrong password.
-        if self._passwords.get(username) != password or weather.kind == "password_changed":
-            message = "The provided password did not match provisioned password"
-            self._failures.put(username, failures + 1)
-            raise invalid_data("password", message, failuresRemaining=MAX_FAILURES - failures - 1)
-        self._failures.pop(username)
-        flow.subject, flow.status = username, COMPLETED
-        if weather.kind in {"mfa_required", "password_expired", "further_action"}:
-            flow.status = weather.status
-        if weather.kind == "mfa_required" and weather.status == NO_DEVICES:
-            flow.fail(NO_DEVICES, "No usable devices were found.")
+def _sign_on(flow: Flow, user: User, *, is_known: bool, weather: Weather) -> None:
+    if weather.kind == "account_locked":
+        if weather.answer == "flow":
+            flow.fail(LOCKED, "The account is locked.")
+            return
+        message = "Too many unsuccessful sign-on attempts. Your account is locked."
+        raise invalid_data("password", message, LOCKED, secondsUntilUnlock=LOCKED_SECONDS)
+    # An unknown user gets the same answer as a wrong password.
+    if not is_known or weather.kind == "password_changed":
+        message = "The provided password did not match provisioned password"
+        raise invalid_data("password", message, failuresRemaining=FAILURES_REMAINING)
+    flow.subject, flow.status = user.username, COMPLETED
+    if weather.kind in {"mfa_required", "password_expired", "further_action"}:
+        flow.status = weather.status
+    if weather.kind == "mfa_required" and weather.status == NO_DEVICES:
+        flow.fail(NO_DEVICES, "No usable devices were found.")
 
 
 def _text(body: bytes, name: str) -> str:

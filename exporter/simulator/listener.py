@@ -7,6 +7,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -20,12 +21,11 @@ SHUTDOWN_SECONDS = 1.0
 IDLE_SECONDS = 75
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a socket on the first address of `host`; it does not listen yet. Raises `OSError`."""
+def reserve(host: str, port: int) -> socket.socket:
+    """Return a socket on the first address of `host`, which never listens. Raises `OSError`."""
     info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = info[0]
-    # asyncio sets TCP_NODELAY only if the protocol is named; without it, each response over TLS takes 40 ms.
-    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -40,8 +40,8 @@ def bind(host: str, port: int) -> socket.socket:
 class Listener:
     """One port and its connections.
 
-    While the port is closed, it stays bound to a socket that does not listen: no other program gets it as
-    "any free port", and the kernel answers a SYN with RST. (A program that asks for this very port with
+    A second socket is bound to the port and never listens: while the port is closed, no other program gets it
+    as "any free port", and the kernel answers a SYN with RST. (A program that asks for this very port with
     SO_REUSEADDR can still take it; then opening it again is an error.)
 
     Args:
@@ -55,10 +55,8 @@ class Listener:
 
     def __init__(self, host: str, port: int, app: Any, tls: ssl.SSLContext | None = None) -> None:  # noqa: ANN401  ASGI
         self._tls = tls
-        self._socket = bind(host, port)
-        self._address = self._socket.getsockname()
-        self.port = int(self._address[1])
-        self.accepted = 0  # connections so far
+        self._reserved = reserve(host, port)
+        self._address, self.port, *_ = self._reserved.getsockname()
         self._server: asyncio.Server | None = None
         self._state = ServerState()
         self._config = uvicorn.Config(
@@ -80,11 +78,10 @@ class Listener:
         """Accept connections from now on; `OSError` if another program took the port meanwhile."""
         if self._server is not None:
             return
-        if self._socket.fileno() == -1:
-            self._socket = bind(*self._address[:2])
         self._server = await asyncio.get_running_loop().create_server(
-            self._connection,
-            sock=self._socket,
+            partial(H11Protocol, self._config, self._state, app_state={}),
+            self._address,
+            self.port,
             backlog=BACKLOG,
             ssl=self._tls,
             ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
@@ -97,7 +94,6 @@ class Listener:
             self._server.close()
             self._server = None
             self.close_idle_connections()
-            self._socket = bind(*self._address[:2])
 
     def close_idle_connections(self) -> None:
         """End each connection as soon as no request is being answered on it."""
@@ -118,14 +114,10 @@ class Listener:
         """Close the port and every connection, answered or not."""
         if self._server is not None:
             self._server.close()
-        self._socket.close()
+        self._reserved.close()
         for connection in list(self._state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)  # the connections take note
         for task in self._state.tasks:
             task.cancel()
         await asyncio.gather(*self._state.tasks, return_exceptions=True)
-
-    def _connection(self) -> asyncio.Protocol:
-        self.accepted += 1
-        return H11Protocol(self._config, self._state, app_state={})

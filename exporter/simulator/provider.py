@@ -19,13 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Match, Route
 
 from exporter.outcome import COMPLETED, DAVINCI, FAILED
-from exporter.simulator.authorize_endpoint import (
-    CHALLENGE_METHODS,
-    MAX_FIELDS,
-    RESPONSE_MODES,
-    AuthorizeRequest,
-    read_authorize,
-)
+from exporter.simulator.authorize_endpoint import CHALLENGES, RESPONSE_MODES, read_authorize
 from exporter.simulator.environments import CALLBACK_PATH, Application, Environment, SignOnPolicy, Urls
 from exporter.simulator.error_answers import (
     NOT_FOUND,
@@ -38,9 +32,9 @@ from exporter.simulator.error_answers import (
 )
 from exporter.simulator.flow import (
     LIFETIME_SECONDS,
-    Accounts,
     ExpiringStore,
     Flow,
+    act,
     davinci_document,
     first_status,
     flow_document,
@@ -70,7 +64,6 @@ class Provider:
     ) -> None:
         self._environment, self._urls, self._sources = environment, urls, sources
         self.keys = KeyRing()
-        self._accounts = Accounts(environment.users, clock)
         self._relying_party = RelyingParty(urls, sources, clock)
         self._token_endpoint = TokenEndpoint(environment, urls, self.keys, clock)
         self.redeem = self._token_endpoint.redeem
@@ -122,38 +115,40 @@ class Provider:
         return JSONResponse({"message": "Missing Authentication Token"}, 403)
 
     async def _authorize(self, request: Request, weather: Weather) -> Response:
-        authorize = read_authorize(request.url.query, self._applications(weather))
-        if weather.kind == "flow_failed":
-            return self._failed(authorize, "server_error", "The flow could not be started.")
-        signed_on = "login" not in authorize.prompts and self._signed_on(request)
-        if "none" in authorize.prompts and not signed_on:
-            message = "There is no session and the user must not be asked."
-            return self._failed(authorize, "login_required", message)
+        application, given = read_authorize(request.query_params, self._applications(weather))
+        prompts = given.get("prompt", "").split()
+        signed_on = "login" not in prompts and self._signed_on(request)
         providers = self._environment.providers
         if weather.kind == "provider_missing":
             providers = tuple(each for each in providers if weather.name not in {None, each.name})
         flow = Flow(
-            request=authorize,
-            status=first_status(authorize.application, weather, signed_on=signed_on),
+            application=application,
+            given=given,
+            status=first_status(application, weather, signed_on=signed_on),
             created_at=self._clock() + weather.clock_skew,
             providers=providers,
         )
+        if weather.kind == "flow_failed":
+            return self._failed(flow, "server_error", "The flow could not be started.")
+        if "none" in prompts and not signed_on:
+            message = "There is no session and the user must not be asked."
+            return self._failed(flow, "login_required", message)
         self._flows.put(flow.id, flow)
-        if authorize.pi_flow:
+        if flow.pi_flow:
             return JSONResponse(self._document(flow, request))
         if flow.status == SignOnPolicy.IDENTITY_PROVIDER and flow.providers:
             return redirect(self._urls.authenticate(flow.providers[0].id, flow.id))
         return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
 
-    def _failed(self, authorize: AuthorizeRequest, code: str, message: str) -> Response:
-        if authorize.pi_flow:
+    def _failed(self, flow: Flow, code: str, message: str) -> Response:
+        if flow.pi_flow:
             error = {"code": code, "message": message}
             environment = {"id": self._environment.id}
             return JSONResponse({"environment": environment, "status": FAILED, "error": error})
         # OIDC Core, 3.1.2.6: without pi.flow the error goes to the client's redirect_uri.
-        state = {} if authorize.state is None else {"state": authorize.state}
+        state = {name: value for name, value in flow.given.items() if name == "state"}
         error = {"error": code, "error_description": message, **state}
-        return redirect(with_query(authorize.redirect_uri, error))
+        return redirect(with_query(flow.given["redirect_uri"], error))
 
     async def _show(self, request: Request, _weather: Weather) -> Response:
         return JSONResponse(self._document(self._flow(str(request.path_params["id"])), request))
@@ -161,7 +156,7 @@ class Provider:
     async def _act(self, request: Request, weather: Weather) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
         flow = self._flow(str(request.path_params["id"]))
-        self._accounts.act(flow, media_type(request), body, weather)
+        act(flow, self._environment.users, media_type(request), body, weather)
         return self._with_session(JSONResponse(flow_document(flow, self._urls)), flow)
 
     async def _initiate(self, request: Request, weather: Weather) -> Response:
@@ -170,17 +165,14 @@ class Provider:
         return self._relying_party.initiate(flow, query.get("providerId", ""), weather)
 
     async def _callback(self, request: Request, weather: Weather) -> Response:
-        flow = await self._relying_party.handle_callback(request.query_params, weather, self._flow)
+        flow = await self._relying_party.handle_callback(request.query_params, weather)
         return self._with_session(redirect(f"{self._urls.sign_on_page}?flowId={flow.id}"), flow)
 
     async def _token(self, request: Request, weather: Weather) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
         if media_type(request) != "application/x-www-form-urlencoded":
             raise refused(*WRONG_MEDIA_TYPE)
-        try:
-            form = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
-        except ValueError:
-            raise invalid_request("body", "The body could not be decoded.") from None
+        form = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
         return JSONResponse(self.redeem(form, request.headers.get("authorization", ""), weather))
 
     def _with_session(self, response: Response, flow: Flow) -> Response:
@@ -204,16 +196,15 @@ class Provider:
         return davinci_document(flow, self._urls, links)
 
     async def _resume(self, request: Request, weather: Weather) -> Response:
-        flow_ids = request.query_params.getlist("flowId")
-        flow = self._flow(flow_ids[0] if len(flow_ids) == 1 else "")
+        flow = self._flow(request.query_params.get("flowId", ""))
         if flow.status != COMPLETED or not self._signed_on(request):
             raise invalid_request("flowId", "The flow is not completed in this session.")
         result = {"code": self._token_endpoint.grant(flow)}
-        if flow.request.state is not None:
-            result["state"] = str(uuid4()) if weather.kind == "state_lost" else flow.request.state
-        if flow.request.pi_flow:
+        if (state := flow.given.get("state")) is not None:
+            result["state"] = str(uuid4()) if weather.kind == "state_lost" else state
+        if flow.pi_flow:
             return JSONResponse({**flow_document(flow, self._urls), "authorizeResponse": result})
-        return redirect(with_query(flow.request.redirect_uri, result))
+        return redirect(with_query(flow.given["redirect_uri"], result))
 
     async def _metadata(self, _request: Request, weather: Weather) -> Response:
         """Show the OIDC metadata (OIDC Discovery, 3)."""
@@ -229,7 +220,7 @@ class Provider:
             "response_modes_supported": list(RESPONSE_MODES),
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
-            "code_challenge_methods_supported": list(CHALLENGE_METHODS),
+            "code_challenge_methods_supported": list(CHALLENGES),
         }
         if wrong == "member":
             del document["token_endpoint"]

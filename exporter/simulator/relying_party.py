@@ -59,8 +59,8 @@ class RelyingParty:
 
     def __init__(self, urls: Urls, sources: Mapping[str, Source], clock: Callable[[], float]) -> None:
         self._urls, self._sources = urls, sources
-        # Users sent to an identity provider, by state: id of the flow, the provider, the code verifier.
-        self._sent: ExpiringStore[tuple[str, IdentityProvider, str]] = ExpiringStore(clock, LIFETIME_SECONDS)
+        # Users sent to an identity provider, by state: their flow, the provider, the code verifier.
+        self._sent: ExpiringStore[tuple[Flow, IdentityProvider, str]] = ExpiringStore(clock, LIFETIME_SECONDS)
 
     def initiate(self, flow: Flow, provider_id: str, weather: Weather) -> Response:
         """Lead the user of a flow to one of its identity providers; raises `RefusedError`."""
@@ -70,7 +70,7 @@ class RelyingParty:
         if weather.kind == "provider_disabled":
             raise refused(400, "REQUEST_FAILED", "The identity provider is disabled.").for_browser()
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
-        self._sent.put(state, (flow.id, provider, verifier))
+        self._sent.put(state, (flow, provider, verifier))
         parameters = {
             "client_id": provider.client_id,
             "scope": "openid profile email",
@@ -89,15 +89,12 @@ class RelyingParty:
         issuer = self._sources[provider.source].urls.issuer if is_pingone else other
         return redirect(with_query(f"{issuer}/authorize", parameters))
 
-    async def handle_callback(
-        self, query: Mapping[str, str], weather: Weather, find: Callable[[str], Flow]
-    ) -> Flow:
+    async def handle_callback(self, query: Mapping[str, str], weather: Weather) -> Flow:
         """Apply the identity provider's answer to its flow and return that; raises `RefusedError`."""
         sent = self._sent.pop(query.get("state", ""))
         if sent is None:
             raise invalid_data("state", "The state is unknown or expired.").for_browser()
-        flow_id, provider, verifier = sent
-        flow = find(flow_id)
+        flow, provider, verifier = sent
         subject, cause = await self._redeem(provider, verifier, query, weather)
         if not cause:
             flow.subject = subject

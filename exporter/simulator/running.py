@@ -155,7 +155,7 @@ async def simulator(
         directory: where a directory for the authority's certificate is made; None for the system's for such.
 
     Raises:
-        TLSRequiredError: an environment without https starts with weather that needs it.
+        WeatherError: an environment without https starts with weather that needs it.
         OSError: a port is in use, or the host is not an address of this machine.
     """
     environments = tuple(environments)
@@ -169,17 +169,15 @@ async def simulator(
             ca_file = Path(folder) / "ca.pem"
             authority.cert_pem.write_to_path(str(ca_file))
         simulated: dict[str, SimulatedEnvironment] = {}
+        names = sorted({public_host, host, "localhost"})
         for environment in environments:
-            certificates: dict[str, ssl.SSLContext] = {}
-            if environment.https and not environment.port_of:
-                names = sorted({public_host, host, "localhost"})
-                certificates = await asyncio.to_thread(make_certificates, authority, names)
+            has_tls = environment.https and not environment.port_of
             simulated[environment.name] = running = SimulatedEnvironment(
                 environment,
                 host=host,
                 public_host=in_url,
                 sources=simulated,
-                certificates=certificates,
+                certificates=make_certificates(authority, names) if has_tls else {},
                 clock=clock,
                 random=random,
             )
@@ -189,7 +187,7 @@ async def simulator(
         stack.push_async_callback(control.stop)
         await control.open()
         for running in simulated.values():
-            await running.start()
+            await running.set_weather(running.weather)
         control_url = f"http://{in_url}:{control.port}"
         if script is not None:
             stack.push_async_callback(_end, asyncio.create_task(_play(script, simulated, clock)))
@@ -216,15 +214,19 @@ def make_certificates(authority: trustme.CA, names: Iterable[str]) -> dict[str, 
 async def _play(script: Script, environments: Mapping[str, SimulatedEnvironment], clock: Clock) -> None:
     """Make the script's changes when they are due; ends with the script, and never if it repeats."""
     start = clock.monotonic()
-    for at, change in script.over_time():
-        while (remaining := start + at - clock.monotonic()) > 0:
-            await clock.sleep(remaining)
-        environment = environments[change.environment]
-        try:
-            if environment.is_scripted:
-                await environment.set_weather(change.weather)
-        except OSError as error:  # another program took its port; the next change may find it free
-            _log.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)
+    while script.changes:
+        for change in script.changes:
+            while (remaining := start + change.after - clock.monotonic()) > 0:
+                await clock.sleep(remaining)
+            environment = environments[change.environment]
+            try:
+                if environment.is_scripted:
+                    await environment.set_weather(change.weather)
+            except OSError as error:  # another program took its port; the next change may find it free
+                _log.error("simulator: %s: %s: %s", change.environment, change.weather.kind, error)
+        if script.repeat is None:
+            return
+        start += script.repeat
 
 
 async def _end(task: asyncio.Task[None]) -> None:

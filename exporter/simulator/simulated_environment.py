@@ -72,18 +72,11 @@ class SimulatedEnvironment:
         self.urls = Urls(self.base_url, environment)
         self._provider = Provider(environment, self.urls, sources, clock.time, random)
 
-    async def start(self) -> None:
-        """Start to listen, unless the weather is `refused`."""
-        if not self.environment.port_of:
-            # In a thread: long enough to be felt by an exporter in the same loop.
-            await asyncio.to_thread(self._provider.keys.rotate)
-        await self.set_weather(self.weather)
-
     async def set_weather(self, weather: Weather) -> None:
-        """Change the weather, for the next connection or request.
+        """Change the weather, for the next connection or request; its port is open from the first time on.
 
         Raises:
-            TLSRequiredError: such weather needs https and this environment has none.
+            WeatherError: such weather needs https and this environment has none.
             OSError: another program took its port while it was closed.
         """
         check_weather(self.environment, weather)
@@ -92,6 +85,7 @@ class SimulatedEnvironment:
         elif not self.environment.port_of:
             await self.listener.open()
         if weather.kind == "keys_rotated":
+            # In a thread: long enough to be felt by an exporter in the same loop.
             await asyncio.to_thread(self._provider.keys.rotate)
         changed, self.weather = weather.kind != self.weather.kind, weather
         if changed and self._certificates:

@@ -33,10 +33,11 @@ TOKEN_SECONDS = 3600
 
 
 class KeyRing:
-    """An environment's signing keys; without any, one is made when it is needed."""
+    """An environment's signing keys, of which there is always one."""
 
     def __init__(self) -> None:
         self._keys: list[RSAKey] = []
+        self.rotate()
 
     def rotate(self) -> None:
         """Sign by a fresh key from now on; takes some tens of milliseconds. The last ones stay published."""
@@ -45,8 +46,6 @@ class KeyRing:
 
     def published(self) -> list[dict[str, Any]]:
         """Return the JWKs of all keys, the one that signs first."""
-        if not self._keys:
-            self.rotate()
         return [dict(key.as_dict(private=False)) for key in self._keys]
 
     def sign(self, claims: Mapping[str, Any], fault: str | None = None) -> str:
@@ -99,8 +98,8 @@ class TokenEndpoint:
             "org": str(uuid5(NAMESPACE_URL, "organization")),
             "p1.region": "NA",
         }
-        if flow.request.nonce is not None:
-            claims["nonce"] = flow.request.nonce
+        if (nonce := flow.given.get("nonce")) is not None:
+            claims["nonce"] = nonce
         wrong = weather.wrong if weather.kind == "id_token_invalid" else None
         if wrong in claims:
             claims[wrong] = now - TOKEN_SECONDS if wrong == "exp" else str(uuid4())
@@ -137,14 +136,14 @@ class TokenEndpoint:
             raise _refused("unsupported_grant_type", "The grant type is not supported.")
         # A second use fails, whatever becomes of the first.
         flow = self._granted.pop(form.get("code", ""))
-        if flow is None or flow.request.application.client_id != application.client_id:
+        if flow is None or flow.application.client_id != application.client_id:
             raise _refused("invalid_grant", "The code is unknown, used or expired.")
-        if form.get("redirect_uri") != flow.request.redirect_uri:
+        if form.get("redirect_uri") != flow.given["redirect_uri"]:
             raise _refused("invalid_grant", "The redirect_uri is not that of the code.")
-        if flow.request.challenge is not None:
-            challenge, method = flow.request.challenge
-            if challenge != challenge_of(form.get("code_verifier", ""), method):
-                raise _refused("invalid_grant", "The code_verifier does not match.")
+        method = flow.given.get("code_challenge_method", "plain")
+        challenge = challenge_of(form.get("code_verifier", ""), method)
+        if flow.given.get("code_challenge", challenge) != challenge:
+            raise _refused("invalid_grant", "The code_verifier does not match.")
         return flow
 
 

@@ -26,7 +26,7 @@ Endpoint = Literal["authorize", "initiate", "sign_on", "flow", "resume", "callba
 
 
 class WeatherError(ValueError):
-    """Invalid weather; the text has every error and what would be right."""
+    """Invalid weather, or a script of it; the text has every error and what would be right."""
 
 
 class Weather(BaseModel):
@@ -127,9 +127,7 @@ KINDS: Mapping[str, type[Weather]] = {
         wrong=_one_of("missing", "weak", "private"),
     ),
     # Of a federation. They leave the authorize request alone, unless it offers providers.
-    "password_changed": _kind(
-        "Every password is wrong: 400 with `failuresRemaining`; the fifth one locks the user temporarily."
-    ),
+    "password_changed": _kind("Every password is wrong: 400 with `failuresRemaining`."),
     "account_locked": _kind(
         "The user is locked: 400 with `PASSWORD_LOCKED_OUT`, or 200 and FAILED with it.",
         answer=_one_of("error", "flow"),

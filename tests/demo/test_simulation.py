@@ -120,7 +120,10 @@ def test_every_error_of_a_script_has_a_line_of_its_own(tmp_path: Path) -> None:
     script.write_text("- {after: 0, environment: us_retail, weather: rain}\n- {after: soon}\n")
     assert str(error_of(script=script)).splitlines() == [
         f'--script {script}: line 1, change 1: unknown weather "rain"; use one of {KINDS}',
-        f"--script {script}: line 2, change 2: missing environment and weather",
+        (
+            f"--script {script}: line 2, change 2: a change has after, environment and weather, as in "
+            "{after: 30s, environment: emea, weather: slow}"
+        ),
     ]
 
 

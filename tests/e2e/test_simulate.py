@@ -62,7 +62,9 @@ def test_the_printed_variables_configure_an_exporter_to_watch_it(
     assert len(listed) == 15
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
 def test_a_signal_ends_it_with_success_and_nothing_is_left(tmp_path: Path, number: signal.Signals) -> None:
     with Shown("simulate", directory=tmp_path) as simulate:
         simulate.wait_for_output(PRINTED)

@@ -275,6 +275,8 @@ FAULTS = (
            R.OAUTH_ERROR, CONF),
     Broken("source_resume", "redirects to another host",
            redirects(lambda _: f"https://evil.example/?code={CODE}&state={STATE}"), R.LOCATION_INVALID, CONF),
+    Broken("source_resume", "redirects to the callback without a code",
+           redirects(lambda world: f"{world.callback}?state={STATE}"), R.LOCATION_INVALID, CONF),
     Broken("callback", "the client secret expired: redirect with an error",
            redirects(lambda _: f"{SIGN_ON_PAGE}?{JSON_ERROR}"), R.EXCHANGE_REJECTED, CONF),
     Broken("callback", "the same, with a flow and in the fragment",

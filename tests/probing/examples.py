@@ -8,6 +8,7 @@ from typing import Any
 from harness.targets import changed
 
 from exporter.probing.judge import judge
+from exporter.probing.links import endpoints
 from exporter.probing.messages import Expectation
 from exporter.target import Target
 
@@ -18,7 +19,8 @@ FLOW = "03cf5c5a-eb10-4a99-9626-ad7b50f17c80"
 STATUS = "USERNAME_PASSWORD_REQUIRED"
 SOURCE_URL = f"https://auth.pingone.com/{SOURCE}"
 
-EXPECTATION = Expectation(SOURCE, SOURCE_URL, (STATUS,))
+SOURCE_AT = endpoints(SOURCE_URL, SOURCE)
+EXPECTATION = Expectation(SOURCE_AT, (STATUS,))
 JUDGE = partial(judge, expectation=EXPECTATION)
 
 

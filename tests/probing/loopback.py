@@ -17,8 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, cast
 
-from exporter.probing.failure import ResolutionError
-from exporter.probing.resolver import Resolve, ResolvedName
+from exporter.probing.resolver import ResolutionError, Resolve, ResolvedName
 from exporter.target import IpFamily, Target
 
 T = TypeVar("T")

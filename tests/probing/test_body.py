@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.probing.body import Body
-from exporter.probing.failure import BodyError
+from exporter.probing.connection import Body, BodyError
 from exporter.probing.messages import MAX_BODY_BYTES
 
 LIMIT = 64

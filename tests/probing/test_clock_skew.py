@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.probing.clock_skew import ClockEvidence, ClockSkew, clock_skew, date_timestamp
+from exporter.probing.clock_skew import ClockSkew, clock_skew, date_timestamp
 from exporter.probing.contract import parse_timestamp
 from exporter.probing.messages import Timestamp
 
@@ -100,36 +100,3 @@ def test_a_date_needs_seconds_to_be_a_timestamp(date: str | None) -> None:
 def test_any_text_is_a_finite_stamp_or_none(date: str) -> None:
     found = date_timestamp(date)
     assert found is None or math.isfinite(found.at)
-
-
-# Our own clock
-
-AHEAD, BEHIND = "Mon, 20 Apr 2026 19:54:09 GMT", 1776714849.0 - 86_400
-
-
-def test_if_one_certificate_is_not_valid_yet_the_host_is_wrong() -> None:
-    evidence = ClockEvidence()
-    assert not evidence.not_yet_valid("a.example", BEHIND)
-    assert not evidence.not_yet_valid("a.example", BEHIND + 1)
-
-
-def test_several_hosts_that_agree_say_that_our_clock_may_be_behind() -> None:
-    evidence = ClockEvidence()
-    assert not evidence.not_yet_valid("a.example", BEHIND)
-    assert evidence.not_yet_valid("b.example", BEHIND + 1)
-    assert not evidence.not_yet_valid("c.example", BEHIND + 7200), "what was seen two hours ago is over"
-
-
-def test_a_date_from_the_future_is_evidence_and_a_right_one_takes_it_back() -> None:
-    evidence = ClockEvidence()
-    evidence.date_seen("a.example", AHEAD, BEHIND)
-    assert evidence.not_yet_valid("b.example", BEHIND)
-    evidence.date_seen("a.example", AHEAD, BEHIND + 86_400)
-    assert not evidence.not_yet_valid("b.example", BEHIND)
-
-
-@pytest.mark.parametrize("date", [None, "soon", AHEAD])
-def test_a_missing_or_correct_date_is_not_evidence(date: str | None) -> None:
-    evidence = ClockEvidence()
-    evidence.date_seen("a.example", date, BEHIND + 86_400)
-    assert not evidence.not_yet_valid("b.example", BEHIND + 86_400)

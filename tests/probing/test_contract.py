@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from probing.examples import EXPECTATION, FLOW, SOURCE, SOURCE_URL, STATUS, a_flow
 
 from exporter.outcome import CHECKS, DAVINCI, KNOWN_STATUSES
-from exporter.probing.contract import STATUS_LINKS, check_contract
+from exporter.probing.contract import STATUS_LINKS, check_contract, parse_timestamp
 from exporter.probing.judge import judge
+from exporter.probing.links import endpoints
 from exporter.probing.messages import Answer, Expectation
 from exporter.reasons import Reason
 
@@ -43,16 +44,23 @@ def changed(path: str, value: object, flow: dict[str, Any] | None = None) -> dic
     return document
 
 
+def checks_of(flow: dict[str, Any], status: str, expectation: Expectation) -> dict[str, bool]:
+    """Return the checks of a flow that lives as long as its two times say."""
+    created, expires = parse_timestamp(flow.get("createdAt")), parse_timestamp(flow.get("expiresAt"))
+    lifetime = None if created is None or expires is None else expires.at - created.at
+    return check_contract(flow, status, expectation, lifetime)
+
+
 def failed(flow: dict[str, Any], status: str = STATUS, expectation: Expectation = EXPECTATION) -> set[str]:
     """Return the checks that a flow fails."""
-    return {check for check, passed in check_contract(flow, status, expectation).items() if not passed}
+    return {check for check, passed in checks_of(flow, status, expectation).items() if not passed}
 
 
 # A flow as documented
 
 
 def test_the_documented_flow_passes_every_check_there_is() -> None:
-    assert check_contract(a_flow(), STATUS, EXPECTATION) == dict.fromkeys(CHECKS, True)
+    assert checks_of(a_flow(), STATUS, EXPECTATION) == dict.fromkeys(CHECKS, True)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +223,7 @@ def test_links_must_lead_to_where_the_source_answers_wherever_that_is(source_url
         document: dict[str, Any] = json.loads(json.dumps(a_flow()).replace(SOURCE_URL, url))
         return document
 
-    expectation = Expectation(SOURCE, source_url, (STATUS,))
+    expectation = Expectation(endpoints(source_url, SOURCE), (STATUS,))
     assert failed(at(source_url), expectation=expectation) == set()
     elsewhere = at(f"https://auth.other.example/{SOURCE}")
     assert failed(elsewhere, expectation=expectation) == {"self_link", "status_link", "resume_url"}
@@ -223,7 +231,7 @@ def test_links_must_lead_to_where_the_source_answers_wherever_that_is(source_url
 
 def test_an_environment_with_a_custom_domain_may_name_pingones_own_host() -> None:
     links = json.dumps(a_flow()).replace(SOURCE_URL, "https://auth.pingone.eu/" + SOURCE)
-    custom = replace(EXPECTATION, source_url="https://login.customer.example")
+    custom = replace(EXPECTATION, endpoints=endpoints("https://login.customer.example", SOURCE))
     assert failed(json.loads(links), expectation=custom) == set()
     own = json.dumps(a_flow()).replace(SOURCE_URL, "https://login.customer.example")
     assert failed(json.loads(own), expectation=custom) == set()
@@ -247,7 +255,7 @@ def test_each_status_needs_its_link(status: str) -> None:
 
 @pytest.mark.parametrize("status", [*sorted(KNOWN_STATUSES - set(STATUS_LINKS)), "BRAND_NEW_REQUIRED"])
 def test_a_status_without_a_known_link_needs_none(status: str) -> None:
-    checks = check_contract(a_flow(status=status), status, EXPECTATION)
+    checks = checks_of(a_flow(status=status), status, EXPECTATION)
     assert checks == dict.fromkeys(set(CHECKS) - {"status_link"}, True)
 
 
@@ -255,7 +263,7 @@ def test_a_status_without_a_known_link_needs_none(status: str) -> None:
 
 
 def test_a_davinci_body_is_asked_only_for_what_it_has() -> None:
-    assert check_contract(INTERACTION, DAVINCI, EXPECTATION) == {
+    assert checks_of(INTERACTION, DAVINCI, EXPECTATION) == {
         "id": True,
         "environment": True,
         "status_link": True,
@@ -276,13 +284,13 @@ def test_a_single_damage_of_a_davinci_body_fails_its_own_check(check: str, path:
 
 @pytest.mark.parametrize("links", [ABSENT, None, {}, {"self": {"href": SOURCE_URL}}])
 def test_a_davinci_body_in_its_detailed_form_has_no_link_to_check(links: object) -> None:
-    assert "status_link" not in check_contract(changed("_links", links, INTERACTION), DAVINCI, EXPECTATION)
+    assert "status_link" not in checks_of(changed("_links", links, INTERACTION), DAVINCI, EXPECTATION)
 
 
 def test_a_davinci_body_need_not_name_its_environment() -> None:
     """Its interaction and its link are documented; a check that always fails would be a ticket for ever."""
     body = changed("environment", ABSENT, INTERACTION)
-    assert check_contract(body, DAVINCI, EXPECTATION) == {"id": True, "status_link": True}
+    assert checks_of(body, DAVINCI, EXPECTATION) == {"id": True, "status_link": True}
 
 
 # Totality
@@ -310,7 +318,7 @@ PATHS = st.sampled_from(
 def test_any_json_in_any_field_is_checked_and_fails_at_most_what_hangs_on_it(
     path: str, value: object, status: str
 ) -> None:
-    checks = check_contract(changed(path, value), status, EXPECTATION)
+    checks = checks_of(changed(path, value), status, EXPECTATION)
     assert set(checks) <= set(CHECKS)
     assert all(isinstance(passed, bool) for passed in checks.values())
     if status == STATUS:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from probing.examples import a_flow
+from probing.examples import EXPECTATION, a_flow
 
-from exporter.probing.contract import is_uuid, lifetime_seconds, parse_timestamp
+from exporter.probing.contract import is_uuid, parse_timestamp
+from exporter.probing.judge import judge_flow
 
 CREATED = "2026-04-20T19:54:09.271Z"
 JSON = st.recursive(
@@ -77,10 +78,13 @@ def test_a_truncated_stamp_never_lies_after_its_moment_and_less_than_its_resolut
 
 
 def test_a_lifetime_needs_both_ends() -> None:
-    assert lifetime_seconds(a_flow()) == 900.0
-    assert lifetime_seconds({"createdAt": CREATED}) is None
-    assert lifetime_seconds({"expiresAt": CREATED}) is None
-    assert lifetime_seconds({"createdAt": CREATED, "expiresAt": "2026-04-20T19:54:08.271Z"}) == -1.0
+    def lifetime(**times: str | None) -> float | None:
+        return judge_flow(a_flow(**times), EXPECTATION).lifetime
+
+    assert lifetime() == 900.0
+    assert lifetime(expiresAt=None) is None
+    assert lifetime(createdAt=None) is None
+    assert lifetime(createdAt=CREATED, expiresAt="2026-04-20T19:54:08.271Z") == -1.0
 
 
 @given(value=JSON | MOMENTS)

@@ -17,7 +17,7 @@ import pytest
 from harness.details import templates_of
 from hypothesis import given
 from hypothesis import strategies as st
-from probing.examples import SOURCE, SOURCE_URL, STATUS
+from probing.examples import SOURCE_AT, SOURCE_URL, STATUS
 from probing.federation import a_federation_target
 from probing.test_federation_totality import ANSWERS, GOOD
 from probing.test_judge_totality import BODIES, LOCATIONS
@@ -34,12 +34,13 @@ from exporter.probing.detail import (
     origin_of,
     sentence,
 )
-from exporter.probing.failure import ResolutionError
-from exporter.probing.findings import OUR_BUG, STALLED, describe, evaluate
+from exporter.probing.failure import OUR_BUG, STALLED
+from exporter.probing.findings import describe, evaluate
 from exporter.probing.journeys.federation import federation
 from exporter.probing.judge import judge
 from exporter.probing.links import parse_link
 from exporter.probing.messages import Answer, Expectation, Request, Step, Verdict
+from exporter.probing.resolver import ResolutionError
 from exporter.probing.timing import DeadlineError, OwnDelayError
 from exporter.probing.transport import Exchange
 from exporter.reasons import Reason
@@ -161,7 +162,7 @@ def test_of_a_url_scheme_and_host_are_shown(url: str, origin: str) -> None:
 
 
 def _any(*statuses: str) -> Expectation:
-    return Expectation(SOURCE, SOURCE_URL, statuses or (STATUS,))
+    return Expectation(SOURCE_AT, statuses or (STATUS,))
 
 
 def of(answer: Answer) -> str:

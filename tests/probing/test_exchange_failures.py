@@ -10,14 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from harness.certificates import DAY, unknown_issuer
+from harness.certificates import unknown_issuer
 from harness.http_messages import HANDSHAKE_FAILURE
-from probing.examples import SOURCE, a_flow, a_target
-from probing.loopback import Behaviour, Talk, answer, listening, resolving, run, says, turns
+from probing.examples import a_flow
+from probing.loopback import Behaviour, Talk, answer, says, turns
 from probing.visit import NAME, visit, wants_a_client_certificate
-
-from exporter.probing.probe import Prober
-from exporter.target import Journey
 
 if TYPE_CHECKING:
     from harness.certificates import Authority, Certificate
@@ -130,30 +127,6 @@ def test_a_server_that_wants_a_client_certificate_is_a_failed_handshake(
     visited = visit(wants_a_client_certificate(certificate.tls), scheme="https", authority=authority)
     # Since TLS 1.3 the refusal comes with the first read.
     assert visited.finding == ("tls", "network", phase)
-
-
-def test_certificates_that_begin_later_on_several_hosts_say_that_our_clock_may_be_wrong(
-    authority: Authority, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def main() -> list[str]:
-        tls = ssl.create_default_context(cafile=authority.ca_file)
-        prober = Prober(lambda _: tls, resolve=resolving("127.0.0.1"))
-        hosts = ("a.example", "b.example", "c.example")
-        later = authority.issue(*hosts, starts_in=DAY, ends_in=2 * DAY)
-        async with listening(says(GOOD), tls=later.tls) as peer:
-            outcomes = [
-                await prober(
-                    a_target(source_url=f"https://{host}:{peer.port}/{SOURCE}", timeout=60.0),
-                    Journey.AUTHORIZE,
-                )
-                for host in ("a.example", *hosts)
-            ]
-            await peer.left_alone()
-        return [outcome.fault.value for outcome in outcomes]
-
-    assert set(run(main())) == {"provider"}, "a warning, not another verdict"
-    (entry,) = caplog.records
-    assert entry.getMessage() == "this machine's clock may be wrong"
 
 
 @pytest.mark.parametrize(("has_address", "finding"), [(True, OURS), (False, UNREACHED)])

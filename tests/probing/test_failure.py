@@ -13,16 +13,12 @@ import pytest
 from harness.certificates import unknown_issuer
 
 from exporter.outcome import Phase
-from exporter.probing.failure import (
-    AddressNotAllowedError,
-    BodyError,
-    ProxyError,
-    ResolutionError,
-    exhausted_resource,
-    is_bug,
-    read_failure,
-)
+from exporter.probing import failure
+from exporter.probing.connection import BodyError
+from exporter.probing.detail import Detail, Template
+from exporter.probing.resolver import ResolutionError
 from exporter.probing.timing import DeadlineError, OwnDelayError
+from exporter.probing.transport import AddressNotAllowedError, Exchange, ProxyError
 from exporter.reasons import FAULTS, Fault, Reason
 
 if TYPE_CHECKING:
@@ -30,6 +26,19 @@ if TYPE_CHECKING:
 
 BEFORE = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)
 AFTER = (Phase.PROCESSING, Phase.TRANSFER)
+
+
+def read_failure(
+    error: Exception, phase: Phase, *, proxied: bool = False, unacknowledged: bool = False
+) -> tuple[Reason, Fault]:
+    """Return reason and fault of an exchange that an exception ended."""
+    exchange = Exchange(error=error, phase=phase, proxied=proxied, unacknowledged=unacknowledged)
+    verdict = failure.read_failure(exchange)
+    return verdict.reason, verdict.fault
+
+
+def cause_of(error: Exception) -> Detail | None:
+    return failure.read_failure(Exchange(error=error)).detail
 
 
 def refusal(certificate: Certificate, authority: Authority, name: str = "localhost") -> ssl.SSLError:
@@ -138,16 +147,15 @@ def test_a_shortage_on_our_own_machine_is_ours_also_as_the_cause(number: int, ph
     caused.__cause__ = shortage
     for error in (shortage, caused):
         assert read_failure(error, phase) == (Reason.INTERNAL, Fault.EXPORTER)
-        assert exhausted_resource(error) == errno.errorcode[number]
-    assert exhausted_resource(OSError(errno.ECONNREFUSED, "refused")) is None
+        assert cause_of(error) == Detail(Template.SHORTAGE, {"errno": errno.errorcode[number]})
+    assert read_failure(OSError(errno.ECONNREFUSED, "refused"), phase)[0] is not Reason.INTERNAL
 
 
 @pytest.mark.parametrize(
     ("error", "name"), [(MemoryError(), "ENOMEM"), (RuntimeError("can't start new thread"), "EAGAIN")]
 )
 def test_a_lack_of_memory_or_threads_is_no_bug_but_ours_all_the_same(error: Exception, name: str) -> None:
-    assert exhausted_resource(error) == name
-    assert not is_bug(error)
+    assert cause_of(error) == Detail(Template.SHORTAGE, {"errno": name})
     assert read_failure(error, Phase.RESOLVE) == (Reason.INTERNAL, Fault.EXPORTER)
 
 
@@ -164,7 +172,7 @@ def test_a_lack_of_memory_or_threads_is_no_bug_but_ours_all_the_same(error: Exce
     ids=repr,
 )
 def test_a_bug_is_what_no_peer_network_or_machine_explains(error: Exception, *, bug: bool) -> None:
-    assert is_bug(error) is bug
+    assert (failure.read_failure(Exchange(error=error)) == failure.OUR_BUG) is bug
 
 
 @pytest.mark.parametrize("phase", list(Phase))

@@ -19,6 +19,7 @@ from exporter.probing.federation_judge import (
     judge_offer,
     judge_sign_on,
 )
+from exporter.probing.journeys.federation import MAX_FLOW_BYTES
 from exporter.probing.links import endpoints
 from exporter.probing.messages import Answer, Expectation, Verdict
 from exporter.reasons import Fault, Reason
@@ -88,6 +89,17 @@ def test_a_provider_that_is_listed_twice_is_one() -> None:
     assert offer(P1, P1, forced=P1).reason is Reason.OK
 
 
+def test_a_provider_is_found_behind_as_many_others_as_fit_into_a_body() -> None:
+    href = {"href": f"{TO.url}/rp/authenticate?providerId={SOURCE}&flowId={FLOW}"}
+    entry = {"id": SOURCE, "name": "x", "_links": {"authenticate": href}}
+    count = MAX_FLOW_BYTES // len(json.dumps(entry))
+    others = [{**entry, "id": f"{number:036}"} for number in range(count)]
+    assert count > 1000
+    assert offer(*others, P1).reason is Reason.OK
+    missing = Detail(Template.OTHER_PROVIDERS, {"count": count})
+    assert offer(*others).detail == missing
+
+
 @pytest.mark.parametrize(
     ("href", "cause", "origin", "fault"),
     [
@@ -101,7 +113,7 @@ def test_a_provider_that_is_listed_twice_is_one() -> None:
             "https://other.example",
             Fault.CONFIGURATION,
         ),
-        (f"{TO.url}/as/x", Template.MEMBER_ELSEWHERE, BASE, Fault.CONFIGURATION),
+        (f"{TO.url}/as/x", Template.MEMBER_OTHER_PATH, BASE, Fault.CONFIGURATION),
     ],
 )
 def test_a_link_that_does_not_lead_to_the_destination_is_refused(
@@ -114,7 +126,7 @@ def test_a_link_that_does_not_lead_to_the_destination_is_refused(
 
 @pytest.mark.parametrize("identifier", [None, 7, "", "a/b", "../x"])
 def test_a_flow_without_a_valid_id_cannot_be_acted_on(identifier: object) -> None:
-    expectation = Expectation(SOURCE, FROM.url, ("USERNAME_PASSWORD_REQUIRED",))
+    expectation = Expectation(FROM, ("USERNAME_PASSWORD_REQUIRED",))
     answer = said(id=identifier, status="USERNAME_PASSWORD_REQUIRED")
     verdict = judge_flow_to_act_on(answer, expectation=expectation)
     assert found(verdict) == (Reason.NOT_A_FLOW, Fault.PROVIDER)
@@ -146,8 +158,14 @@ def test_a_completed_flow_goes_on_at_its_resume_url_which_may_be_left_out(
     ("href", "cause", "origin", "fault"),
     [
         (7, Template.MEMBER_MALFORMED, "", Fault.PROVIDER),
-        (f"{TO.url}/as/resume", Template.MEMBER_ELSEWHERE, BASE, Fault.CONFIGURATION),
-        (f"{FROM.url}/as/resume/x", Template.MEMBER_ELSEWHERE, BASE, Fault.CONFIGURATION),
+        (f"{TO.url}/as/resume", Template.MEMBER_OTHER_PATH, BASE, Fault.CONFIGURATION),
+        (f"{FROM.url}/as/resume/x", Template.MEMBER_OTHER_PATH, BASE, Fault.CONFIGURATION),
+        (
+            "https://other.example/as/resume",
+            Template.MEMBER_ELSEWHERE,
+            "https://other.example",
+            Fault.CONFIGURATION,
+        ),
     ],
 )
 def test_a_resume_url_elsewhere_is_refused(href: object, cause: Template, origin: str, fault: Fault) -> None:
@@ -284,7 +302,8 @@ def test_a_code_at_the_scheme_of_a_native_app_is_handed_on(separator: str) -> No
         (said(302, "http://[?code=c"), (Reason.LOCATION_INVALID, Fault.PROVIDER)),
         (said(302, "https://other.example/?code=c&state=s"), (Reason.LOCATION_INVALID, Fault.CONFIGURATION)),
         (said(302, f"{CALLBACK}/x?code=c&state=s"), (Reason.LOCATION_INVALID, Fault.CONFIGURATION)),
-        (said(302, f"{CALLBACK}?state=s"), (Reason.REDIRECTED, Fault.PROVIDER)),
+        (said(302, f"{CALLBACK}?state=s"), (Reason.LOCATION_INVALID, Fault.CONFIGURATION)),
+        (said(302, "https://other.example/?state=s"), (Reason.REDIRECTED, Fault.PROVIDER)),
         (said(302, f"{CALLBACK}?error=access_denied"), (Reason.OAUTH_ERROR, Fault.CONFIGURATION)),
         (said(307, f"{CALLBACK}?code=c&state=s"), (Reason.REDIRECTED, Fault.PROVIDER)),
         (said(status="FAILED"), (Reason.FLOW_FAILED, Fault.PROVIDER)),
@@ -458,7 +477,7 @@ def test_the_destinations_flow_must_be_completed(status: str, finding: tuple[Rea
 def test_a_flow_that_begins_with_a_redirect_has_its_id_there_and_another_is_judged_itself(
     answer: Answer, finding: tuple[Reason, Fault], codes: tuple[str, ...]
 ) -> None:
-    expectation = Expectation(SOURCE, FROM.url, ("OTP_REQUIRED",))
+    expectation = Expectation(FROM, ("OTP_REQUIRED",))
     judge_other = partial(judge_flow_to_act_on, expectation=expectation)
     verdict = judge_flow_redirect(answer, url=URL, judge_other=judge_other)
     assert found(verdict) == finding

@@ -128,6 +128,16 @@ def test_auto_tells_pingone_from_other_providers_by_its_path() -> None:
     assert probed.outcome.success
 
 
+@pytest.mark.parametrize("ready_by", ReadyBy)
+def test_auto_refuses_another_pingone_environment_than_the_one_of_the_settings(ready_by: ReadyBy) -> None:
+    def initiate(played: Federation, _: Heard) -> Response:
+        return Response(302, location=played.authorize_url().replace(f"/{SOURCE}/", f"/{DESTINATION}/"))
+
+    probed = probe({"initiate": initiate}, user=None, source_kind=SourceKind.AUTO, ready_by=ready_by)
+    assert probed.finding == ("initiate", "location_invalid", "configuration")
+    assert probed.federation.steps() == ["destination_authorize", "initiate"]
+
+
 @pytest.mark.parametrize(
     ("answer", "reason", "fault"),
     [

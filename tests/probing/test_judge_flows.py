@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from probing.examples import EXPECTATION, SOURCE, SOURCE_URL, STATUS, a_flow
+from probing.examples import EXPECTATION, SOURCE, SOURCE_AT, STATUS, a_flow
 
 from exporter.probing.errors import OTHER
 from exporter.probing.judge import judge
@@ -75,7 +75,10 @@ def test_another_environment_is_not_our_flow(environment: object) -> None:
 
 def test_where_the_settings_name_no_environment_a_flow_of_any_is_ok() -> None:
     answer = Answer(200, encoded(a_flow(environment={"id": OTHER_ENVIRONMENT})))
-    assert judge(answer, replace(EXPECTATION, environment_id="")).reason is Reason.OK
+    assert (
+        judge(answer, replace(EXPECTATION, endpoints=replace(SOURCE_AT, environment_id=""))).reason
+        is Reason.OK
+    )
 
 
 @pytest.mark.parametrize("status", [None, "", 0, 200, 1.5, True, False, [], [STATUS], {}, {"a": STATUS}])
@@ -119,9 +122,7 @@ def test_a_2xx_that_says_failed_or_carries_an_error_is_a_failed_flow(
 
 
 def test_failed_is_a_failure_even_when_somebody_expects_it() -> None:
-    verdict = judge(
-        Answer(200, encoded(a_flow(status="FAILED"))), Expectation(SOURCE, SOURCE_URL, ("FAILED",))
-    )
+    verdict = judge(Answer(200, encoded(a_flow(status="FAILED"))), Expectation(SOURCE_AT, ("FAILED",)))
     assert verdict.reason is Reason.FLOW_FAILED
 
 
@@ -136,7 +137,7 @@ def test_a_status_that_this_target_does_not_expect_is_a_matter_of_configuration(
 
 @pytest.mark.parametrize("status", ["SIGN_ON_REQUIRED", STATUS, "BRAND_NEW_REQUIRED"])
 def test_any_of_the_expected_statuses_is_ok(status: str) -> None:
-    expectation = Expectation(SOURCE, SOURCE_URL, ("SIGN_ON_REQUIRED", STATUS, "BRAND_NEW_REQUIRED"))
+    expectation = Expectation(SOURCE_AT, ("SIGN_ON_REQUIRED", STATUS, "BRAND_NEW_REQUIRED"))
     assert judge(Answer(200, encoded(a_flow(status=status))), expectation).reason is Reason.OK
 
 
@@ -152,7 +153,7 @@ def test_any_of_the_expected_statuses_is_ok(status: str) -> None:
 def test_the_body_of_a_davinci_flow_counts_as_status_davinci(
     body: dict[str, Any], expected: tuple[str, ...], finding: tuple[Reason, Fault]
 ) -> None:
-    verdict = judge(Answer(200, encoded(body)), Expectation(SOURCE, SOURCE_URL, expected))
+    verdict = judge(Answer(200, encoded(body)), Expectation(SOURCE_AT, expected))
     assert (verdict.reason, verdict.fault) == finding
     assert verdict.flow_status == "DAVINCI"
 
@@ -165,7 +166,7 @@ def test_the_body_of_a_davinci_flow_counts_as_status_davinci(
     ],
 )  # fmt: skip
 def test_json_without_a_flow_status_is_not_a_flow(document: dict[str, Any]) -> None:
-    verdict = judge(Answer(200, encoded(document)), Expectation(SOURCE, SOURCE_URL, (STATUS, "DAVINCI")))
+    verdict = judge(Answer(200, encoded(document)), Expectation(SOURCE_AT, (STATUS, "DAVINCI")))
     assert (verdict.reason, verdict.fault) == (Reason.NOT_A_FLOW, Fault.PROVIDER)
 
 
@@ -194,7 +195,7 @@ def test_a_2xx_over_the_limit_is_too_large_even_when_what_was_read_is_a_good_flo
 
 def test_a_davinci_body_that_carries_an_error_code_is_a_failure_though_davinci_is_expected() -> None:
     body = {"interactionId": "i", "code": "requestTimedOut", "message": "…"}
-    verdict = judge(Answer(200, encoded(body)), Expectation(SOURCE, SOURCE_URL, ("DAVINCI",)))
+    verdict = judge(Answer(200, encoded(body)), Expectation(SOURCE_AT, ("DAVINCI",)))
     assert (verdict.reason, verdict.error_codes) == (Reason.FLOW_FAILED, ("requestTimedOut",))
 
 
@@ -213,7 +214,7 @@ def test_a_prompt_that_we_forbade_is_our_own_setting(
     prompt_none: bool,  # noqa: FBT001  a table's column
     fault: Fault,
 ) -> None:
-    expectation = Expectation(SOURCE, SOURCE_URL, (STATUS,), prompt_none)
+    expectation = Expectation(SOURCE_AT, (STATUS,), prompt_none)
     verdict = judge(Answer(200, encoded(document)), expectation)
     assert (verdict.reason, verdict.fault) == (Reason.FLOW_FAILED, fault)
 
@@ -225,5 +226,5 @@ def test_a_prompt_that_we_forbade_is_our_own_setting(
 )  # fmt: skip
 def test_a_davinci_flow_of_another_company_is_not_our_flow(company: object, reason: Reason) -> None:
     body = encoded(DAVINCI_BODY | {"companyId": company})
-    verdict = judge(Answer(200, body), Expectation(SOURCE, SOURCE_URL, ("DAVINCI",)))
+    verdict = judge(Answer(200, body), Expectation(SOURCE_AT, ("DAVINCI",)))
     assert verdict.reason is reason

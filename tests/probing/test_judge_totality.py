@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from probing.examples import EXPECTATION, SOURCE, SOURCE_URL, STATUS, a_flow
+from probing.examples import EXPECTATION, SOURCE, SOURCE_AT, STATUS, a_flow
 
 from exporter.probing.errors import KNOWN_CODES, OTHER
 from exporter.probing.judge import judge
@@ -58,7 +58,7 @@ def test_whatever_is_sent_is_judged_with_a_reason_and_fault_that_the_metrics_kno
 ) -> None:
     headers = {} if location is None else {"location": location}
     answer = Answer(code, body, headers, too_large=too_large)
-    verdict = judge(answer, Expectation(SOURCE, SOURCE_URL, expected))
+    verdict = judge(answer, Expectation(SOURCE_AT, expected))
     assert verdict.fault in FAULTS[verdict.reason]
     assert set(verdict.error_codes) <= KNOWN_CODES | {OTHER}
     assert len(set(verdict.error_codes)) == len(verdict.error_codes)

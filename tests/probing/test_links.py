@@ -233,23 +233,23 @@ def test_the_password_goes_to_the_url_of_the_settings_and_not_to_a_link() -> Non
 
 
 @pytest.mark.parametrize(
-    "uri",
+    ("uri", "fault"),
     [
-        "https%3A%2F%2Fevil.example%2Fcb",
-        "{url}%2F" + OTHER + "%2Frp%2Fcallback%2Fopenid_connect",
-        "{url}%2F" + DESTINATION + "%2Frp%2Fcallback%2F..%2F..%2Fas%2Fsignoff",
-        "{url}%2F" + DESTINATION + "%2Fas%2Fsignoff",
-        "x",
+        ("https%3A%2F%2Fevil.example%2Fcb", "configuration"),
+        ("{url}%2F" + OTHER + "%2Frp%2Fcallback%2Fopenid_connect", "configuration"),
+        ("{url}%2F" + DESTINATION + "%2Frp%2Fcallback%2F..%2F..%2Fas%2Fsignoff", "provider"),  # malformed
+        ("{url}%2F" + DESTINATION + "%2Fas%2Fsignoff", "configuration"),
+        ("x", "provider"),
     ],
 )
-def test_a_redirect_uri_outside_of_the_callback_gets_no_code(uri: str) -> None:
+def test_a_redirect_uri_outside_of_the_callback_gets_no_code(uri: str, fault: str) -> None:
     answers: dict[str, Response | Play] = {
         "initiate": lambda played, _: Response(
             302, location=played.authorize_url(redirect_uri=uri.format(url=played.url))
         )
     }
     probed = probe(answers)
-    assert probed.finding == ("initiate", "location_invalid", "configuration")
+    assert probed.finding == ("initiate", "location_invalid", fault)
     nothing_left(probed)
 
 

@@ -12,8 +12,14 @@ from contextlib import contextmanager
 import pytest
 from probing.loopback import PATIENCE, run
 
-from exporter.probing.failure import ResolutionError
-from exporter.probing.resolver import MAX_LOOKUPS, ResolvedName, Resolver, _Threads, system_addresses
+from exporter.probing.resolver import (
+    MAX_LOOKUPS,
+    ResolutionError,
+    ResolvedName,
+    Resolver,
+    _Threads,
+    system_addresses,
+)
 from exporter.target import IpFamily
 
 FOUND = ("192.0.2.7", "2001:db8::7")

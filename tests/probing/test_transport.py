@@ -16,7 +16,7 @@ from probing.loopback import Behaviour, Talk, answer, listening, loop, no_tls, r
 
 from exporter.outcome import Phase, TransportStats
 from exporter.probing import ProbeTransport
-from exporter.probing.failure import is_bug
+from exporter.probing.failure import OUR_BUG, read_failure
 from exporter.probing.findings import MAX_OWN_DELAY_SECONDS
 from exporter.probing.messages import Request
 from exporter.probing.timing import Deadline
@@ -250,7 +250,7 @@ def test_a_request_for_a_url_that_is_not_http_is_a_bug(url: str) -> None:
             found = await transport.exchange(Request("GET", url))
         deadline.close()
         assert found.link is None
-        assert is_bug(found.error)
+        assert read_failure(found) == OUR_BUG
 
     run(main())
 

@@ -124,7 +124,7 @@ def test_all_files_together_are_bounded(tmp_path: Path) -> None:
 
 
 def test_the_number_of_files_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.settings.secret_files.MAX_FILES", 2)
+    monkeypatch.setattr("exporter.settings.variables.MAX_SECRET_FILES", 2)
     for name in ("other", f"{P}A", f"{P}B", f"{P}C"):
         (tmp_path / name).touch()
     assert reported(tmp_path) == [f"{HERE}: cannot read {tmp_path}: more than 2 files"]
@@ -154,7 +154,7 @@ def swapping(mount: Mount, contents: Iterator[Mapping[str, str]], patch: pytest.
 
     def scandir(directory: Any) -> Any:  # noqa: ANN401  as os.scandir
         entries = listed(directory)
-        if isinstance(directory, int) and (content := next(contents, None)) is not None:
+        if Path(directory).parent == mount.directory and (content := next(contents, None)) is not None:
             with pytest.MonkeyPatch.context() as back:  # for what the swap itself lists
                 back.setattr(os, "scandir", listed)
                 mount.put(content)

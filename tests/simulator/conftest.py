@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import Callable, Iterator
@@ -11,8 +12,9 @@ import httpx
 import pytest
 from harness.simulated import Simulated
 from harness.waiting import PATIENCE
-from simulator.examples import ENVIRONMENTS, NOW, REQUESTS, FakeClock, query
+from simulator.examples import CONNECTIONS, ENVIRONMENTS, NOW, REQUESTS, FakeClock, query
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from exporter.simulator import SimulatedEnvironment
 
@@ -69,8 +71,15 @@ def _requests_are_counted() -> Iterator[None]:
             REQUESTS[self] += 1
         await answer(self, scope, receive, send)
 
+    accept = H11Protocol.connection_made
+
+    def counting_connections(self: H11Protocol, transport: asyncio.Transport) -> None:
+        CONNECTIONS[transport.get_extra_info("sockname")[1]] += 1
+        accept(self, transport)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SimulatedEnvironment, "__call__", counting)
+        patch.setattr(H11Protocol, "connection_made", counting_connections)
         yield
 
 

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import socket
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +16,8 @@ from exporter.simulator import Application, Clock, Environment, SignOnPolicy, Si
 
 REQUESTS = Counter[SimulatedEnvironment]()
 """What each environment received in this run of tests; conftest.py counts."""
+CONNECTIONS = Counter[int]()
+"""How many each port accepted; likewise."""
 
 ENVIRONMENT_ID = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
 CLIENT_ID = "6d3f7f5a-7c55-4a0e-bb29-3a52a0ec9ed1"
@@ -80,20 +81,15 @@ def query(**changes: str | None) -> str:
     return urlencode({name: value for name, value in parameters.items() if value is not None})
 
 
-@dataclass
 class FakeClock(Clock):
     """A clock that a test sets; `sleep` moves it, and records by how much."""
 
-    now: float = NOW
-    slept: list[float] = field(default_factory=list)
+    def __init__(self, now: float = NOW) -> None:
+        super().__init__(time=lambda: self.now, monotonic=lambda: self.now, sleep=self.let_pass)
+        self.now = now
+        self.slept = list[float]()
 
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
+    async def let_pass(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
         await asyncio.sleep(0)

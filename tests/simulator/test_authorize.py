@@ -125,12 +125,6 @@ def test_an_unknown_client_and_every_error_without_pi_flow_go_to_the_browser(
     assert browser_refusal(client.authorize(text))[2] == target
 
 
-@pytest.mark.parametrize("text", ["login_hint=%ff", "&".join(f"a{n}=1" for n in range(60))])
-def test_a_query_that_cannot_be_decoded_is_invalid(client: Client, text: str) -> None:
-    response = client.authorize(f"{query()}&{text}")
-    assert refusal(response) == ("INVALID_REQUEST", "INVALID_PARAMETER", "query")
-
-
 def test_without_pi_flow_the_browser_is_sent_to_the_sign_on_page_of_a_new_flow(client: Client) -> None:
     response = client.authorize(response_mode=None)
     location = response.headers["location"]

@@ -52,7 +52,7 @@ def test_weather_is_changed_by_name_or_id(control: httpx.Client, name: str) -> N
         (b'{"weather": "slow", "ms": -1}', 400, "ms of slow must be a whole number from 0 to 600000, not -1"),
         (
             b'{"weather": "tls_expired"}',
-            409,
+            400,
             "emea is served over http; tls_expired needs an environment with https",
         ),
         (b'{"weather": "slow"}'.ljust(4097), 413, "the body must be at most 4096 bytes long"),
@@ -96,8 +96,9 @@ def test_a_port_that_another_program_took_while_it_was_closed_can_be_opened_late
             other.listen()
             response = client.put(url, json={"weather": "healthy"})
             assert response.status_code == 503
-            text = "its port could not be opened or closed: Address already in use"
-            assert response.json() == {"error": text}
+            text = response.json()["error"]
+            assert text.startswith("its port could not be opened: ")
+            assert text.endswith("address already in use")
         assert client.put(url, json={"weather": "healthy"}).status_code == 200
         assert client.get(simulated.environment("emea").urls.root).status_code == 403
 

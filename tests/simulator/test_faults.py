@@ -11,7 +11,7 @@ import pytest
 from harness.simulated import Simulated
 from harness.waiting import PATIENCE, poll
 from simulator.conftest import Client
-from simulator.examples import REQUESTS, FakeClock, connect, emea
+from simulator.examples import CONNECTIONS, REQUESTS, FakeClock, connect, emea
 
 from exporter.simulator import parse_weather
 
@@ -105,12 +105,12 @@ def test_refused_weather_closes_the_port_while_it_lasts(
     client_of: Callable[[str], Client], name: str
 ) -> None:
     client = client_of(name)
-    connections = client.environment.listener.accepted
+    connections = CONNECTIONS[client.environment.port]
     client.put_weather("refused")
     client.put_weather("refused")
     with pytest.raises(ConnectionRefusedError):
         connect(client.environment.port)
-    assert client.environment.listener.accepted == connections
+    assert CONNECTIONS[client.environment.port] == connections
     client.put_weather("healthy")
     client.put_weather("healthy")
     assert client.authorize().status_code == 200
@@ -150,14 +150,14 @@ def test_any_weather_may_be_there_at_the_start(kind: str) -> None:
 
 
 def test_a_kept_connection_gets_the_weather_of_its_next_request(client: Client) -> None:
-    connections = client.environment.listener.accepted
+    connections = CONNECTIONS[client.environment.port]
     statuses = []
     with httpx.Client(trust_env=False, timeout=PATIENCE) as kept:
         for kind in ("healthy", "rate_limited", "healthy"):
             client.put_weather(kind)
             statuses.append(kept.get(f"{client.root}/as/jwks").status_code)
     assert statuses == [200, 429, 200]
-    assert client.environment.listener.accepted == connections + 1
+    assert CONNECTIONS[client.environment.port] == connections + 1
 
 
 @pytest.mark.parametrize(("name", "kind"), [("emea", "refused"), ("apac", "tls_expired")])

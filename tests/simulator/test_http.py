@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from simulator.examples import ENVIRONMENT_ID, REQUESTS, connect, exchange
+from simulator.examples import CONNECTIONS, ENVIRONMENT_ID, REQUESTS, connect, exchange
 
 if TYPE_CHECKING:
     from simulator.conftest import Client
@@ -83,11 +83,11 @@ def test_anything_but_http_is_rejected_and_not_a_request(client: Client, sent: b
 def test_a_client_that_disconnects_at_any_point_disturbs_no_other(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = client.environment.listener.accepted
+    before = CONNECTIONS[client.environment.port]
     for sent in (b"", b"GET / HT", POST + b"Content-Length: 9\r\n\r\nhalf"):
         exchange(client.environment.port, sent, half_close=True)
     assert exchange(client.environment.port, CLOSE).startswith(OK)
-    assert client.environment.listener.accepted == before + 4
+    assert CONNECTIONS[client.environment.port] == before + 4
     assert caplog.records == []
 
 

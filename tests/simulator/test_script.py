@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from itertools import islice
 
 import pytest
 from harness.simulated import Simulated
@@ -14,8 +13,8 @@ from simulator.examples import ENVIRONMENT_ID, FakeClock, emea, other_id
 from exporter.simulator import (
     Change,
     Script,
-    ScriptError,
     Weather,
+    WeatherError,
     parse_weather,
     read_script,
     simulator,
@@ -73,9 +72,9 @@ def test_json_is_yaml() -> None:
         (
             "- weather: slow\n- 7\n",
             (
-                "line 1, change 1: missing after and environment\n"
-                "line 2, change 2: a change is a mapping "
-                "such as {after: 30s, environment: emea, weather: slow}"
+                "line 1, change 1: a change has after, environment and weather, "
+                "as in {after: 30s, environment: emea, weather: slow}\n"
+                "line 2, change 2: a change has after, environment and weather, as in {"
             ),
         ),
         (
@@ -88,19 +87,11 @@ def test_json_is_yaml() -> None:
         ),
         (
             "- {after: 30s, environment: 7, weather: slow}",
-            "line 1, change 1: environment must be a name or an id, not 7",
+            "line 1, change 1: no environment has the name or id 7",
         ),
         (
             "- {after: 30s, environment: emea, weather: slow, sec: 1}",
             'line 1, change 1: slow has no parameter "sec"; it has ms, jitter',
-        ),
-        (
-            "- {after: 30s, environment: a, weather: slow}\n- after: 1s\n  environment: b\n  after: 2s\n",
-            "line 4: invalid YAML: duplicate key after",
-        ),
-        (
-            "- {after: 367d, environment: emea, weather: slow}",
-            "line 1, change 1: after must be at most a year",
         ),
         ("- {after: 30s\n- 7", "line 2: invalid YAML: "),
         ("- !!python/object:os.system {}", "line 1: invalid YAML: could not determine a constructor"),
@@ -109,14 +100,14 @@ def test_json_is_yaml() -> None:
     ],
 )
 def test_an_error_has_its_line(text: str, message: str) -> None:
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(WeatherError) as caught:
         read(text)
     assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize("text", ["", "s", "1", "1s1m", "-1s", "1.5s", "1 s", "٣s", "true", "null"])
 def test_an_invalid_duration_is_rejected(text: str) -> None:
-    with pytest.raises(ScriptError, match="after: invalid duration"):
+    with pytest.raises(WeatherError, match="after: invalid duration"):
         read(f"- {{after: {text or repr('')}, environment: emea, weather: slow}}")
 
 
@@ -129,7 +120,7 @@ def test_an_environment_is_given_by_name_or_id() -> None:
 
 
 def test_a_script_must_fit_the_environments_it_is_about() -> None:
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(WeatherError) as caught:
         read(
             "- {after: 0, environment: apac, weather: slow}\n"
             "- {after: 1s, environment: emea, weather: tls_expired}"
@@ -143,10 +134,12 @@ def test_a_script_must_fit_the_environments_it_is_about() -> None:
 # Playing
 
 
-def test_a_script_that_repeats_has_no_end_unless_it_has_no_changes() -> None:
-    script = Script(changes=(change(0, "reset"), change(10, "healthy")), repeat=60)
-    assert [at for at, _ in islice(script.over_time(), 5)] == [0, 10, 60, 70, 120]
-    assert list(Script(changes=(), repeat=1).over_time()) == []
+def test_a_script_without_changes_ends_also_if_it_repeats() -> None:
+    async def scenario() -> None:
+        async with simulator([emea()], script=Script(changes=(), repeat=1)):
+            await asyncio.sleep(0)  # it would hold the event loop
+
+    asyncio.run(scenario())
 
 
 class SteppedClock(FakeClock):
@@ -158,7 +151,7 @@ class SteppedClock(FakeClock):
         self.steps = asyncio.Semaphore(0)
         self.share = 1.0
 
-    async def sleep(self, seconds: float) -> None:
+    async def let_pass(self, seconds: float) -> None:
         self.asleep.set()
         await self.steps.acquire()
         self.slept.append(seconds)

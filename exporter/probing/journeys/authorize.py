@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from exporter.outcome import DAVINCI
 from exporter.probing.judge import judge
+from exporter.probing.links import endpoints
 from exporter.probing.messages import Expectation, Judge, Request, Step, Steps
 from exporter.target import Target
 
@@ -73,8 +74,7 @@ def _fixed_parts(target: Target) -> _FixedParts:
         "max_age": None if target.max_age is None else str(target.max_age),
     }
     expectation = Expectation(
-        environment_id=target.source_environment_id or "",
-        source_url=target.source_url or "",
+        endpoints(target.source_url or "", target.source_environment_id or ""),
         statuses=target.expected_statuses,
         prompt_none="none" in (target.prompt or "").split(),
     )

@@ -140,7 +140,7 @@ def _source_authorize(
 ) -> Generator[Step, Verdict, Verdict]:
     """Begin a sign-on at the source with the destination's own request; return the verdict on its flow."""
     statuses, url = target.expected_statuses, request.link.url
-    expectation = Expectation(source.environment_id, source.url, statuses, prompt_none=request.prompt_none)
+    expectation = Expectation(source, statuses, prompt_none=request.prompt_none)
     judge_flow = judge if target.user is None else federation_judge.judge_flow_to_act_on
     judge_status = partial(judge_flow, expectation=expectation)
     if request.has_request_object:
