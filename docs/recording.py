@@ -20,7 +20,7 @@ from rich.text import Text
 
 DOCS = Path(__file__).resolve().parent
 IMAGE = DOCS / "demo.svg"
-WIDTH_CHARACTERS = 136
+WIDTH_CHARACTERS = 100
 DURATION = "104s"
 
 _CHUNK_BYTES = 65_536

@@ -20,21 +20,16 @@ COLUMNS = (
     Column("weather"),  # what has no width is cut where there is too little room
     _text("reason", width=17),
     _text("fault", width=13),
-    Column("status"),
-    _number("since", width=8),
     _number("latency", width=7),
     _number("ok", width=5),
     _number("failed", width=6),
 )
-WIDE_ONLY = frozenset({"status", "since"})
-WIDE_CHARACTERS = 105
 REDRAWS_PER_SECOND = 4
 
 
 @dataclass(slots=True)
 class _Tally:
     last: Outcome | None = None
-    since: float = 0.0
     ok: int = 0
     failed: int = 0
     inconclusive: int = 0
@@ -59,8 +54,6 @@ class Board:
             return
         tally = self._tallies.get(outcome.target) or self._discovered.setdefault(outcome.target, _Tally())
         changed = tally.last is None or tally.last.reason is not outcome.reason
-        if changed:
-            tally.since = outcome.ended_at
         tally.last = outcome
         tally.ok += outcome.conclusive and outcome.success
         tally.failed += outcome.conclusive and not outcome.success
@@ -84,11 +77,11 @@ class Board:
 
     def table(self) -> Table:
         """Return the table as it is now, one row per target."""
-        hidden = WIDE_ONLY if self._console.width < WIDE_CHARACTERS else frozenset()
-        columns = [column.copy() for column in COLUMNS if column.header not in hidden]
+        columns = [column.copy() for column in COLUMNS]
         table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         for target, tally in self._rows():
-            cells = {"target": Text(target), "weather": _cut(self._weather(target)), **_cells(tally)}
+            weather = Text(self._weather(target), no_wrap=True, overflow="ellipsis")
+            cells = {"target": Text(target), "weather": weather, **_cells(tally)}
             table.add_row(*(cells.get(str(column.header)) for column in columns))
         return table
 
@@ -101,22 +94,14 @@ class Board:
             self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _cut(text: str) -> Text:
-    """Return a text that is cut, not wrapped, in a column that rich has to shrink."""
-    return Text(text, no_wrap=True, overflow="ellipsis")
-
-
 def _cells(tally: _Tally) -> dict[str, Text]:
     last = tally.last
     if last is None:
         return {"reason": Text("not probed yet", style="dim")}
     color = last.fault.color
-    status = next((step.flow_status for step in reversed(last.steps) if step.flow_status), "")
     return {
         "reason": Text(last.reason.value, style=color),
         "fault": Text("" if last.success else last.fault.value, style=color),
-        "status": _cut(status),
-        "since": Text(rfc3339(tally.since)[11:19]),
         "latency": Text(f"{last.duration * 1000:.0f} ms"),
         "ok": Text(str(tally.ok)),
         "failed": Text(str(tally.failed), style="red" if tally.failed else "dim"),
