@@ -3,8 +3,8 @@
     authenticate the client → grant_type → code (once, in time, this client's) → redirect_uri → code_verifier
 
 Errors have the form of RFC 6749, 5.2. That a wrong way to authenticate is `invalid_client` with its text is
-known from third parties; which claims there are is the vendor's; how long a code may be redeemed (ten
-minutes, the RFC's limit) is inferred, and so is an access token that is not a JWT.
+known from third parties; an ID token has the claims that a relying party must verify. How long a code may
+be redeemed (ten minutes, the RFC's limit) is inferred, and so is an access token that is not a JWT.
 """
 
 import base64
@@ -81,22 +81,13 @@ class TokenEndpoint:
         """Return the tokens; raises `RefusedError`."""
         application = self._authenticate(form, authorization, weather)
         flow = self._flow_of(form, application)
-        access_token, now = secrets.token_urlsafe(32), int(self._clock() + weather.clock_skew)
+        now = int(self._clock() + weather.clock_skew)
         claims: dict[str, Any] = {
             "iss": self._urls.issuer,
             "sub": str(uuid5(NAMESPACE_URL, f"{self._environment.id}/{flow.subject}")),
             "aud": application.client_id,
             "iat": now,
             "exp": now + TOKEN_SECONDS,
-            "auth_time": now,
-            "acr": "Single_Factor",
-            "amr": ["pwd"],
-            # OIDC Core, 3.1.3.6
-            "at_hash": base64url(hashlib.sha256(access_token.encode()).digest()[:16]),
-            "sid": str(uuid4()),
-            "env": self._environment.id,
-            "org": str(uuid5(NAMESPACE_URL, "organization")),
-            "p1.region": "NA",
         }
         if (nonce := flow.given.get("nonce")) is not None:
             claims["nonce"] = nonce
@@ -104,7 +95,7 @@ class TokenEndpoint:
         if wrong in claims:
             claims[wrong] = now - TOKEN_SECONDS if wrong == "exp" else str(uuid4())
         return {
-            "access_token": access_token,
+            "access_token": secrets.token_urlsafe(32),
             "token_type": "Bearer",
             "expires_in": TOKEN_SECONDS,
             "scope": "openid",
