@@ -83,25 +83,15 @@ def _with_weather(environments: Sequence[Environment], weather: Sequence[str]) -
 def _read_script(path: Path, environments: Sequence[Environment]) -> Script:
     try:
         return read_script(path.read_text(encoding="utf-8"), environments)
-    except OSError as error:
-        raise InvalidArgumentError(f"--script {path}: {_reason(error)}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidArgumentError(f"--script {path}: not UTF-8 text") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgumentError(f"--script {path}: {error}") from error
     except WeatherError as error:
         lines = str(error).splitlines()
         raise InvalidArgumentError("\n".join(f"--script {path}: {line}" for line in lines)) from error
 
 
 def _unavailable(error: OSError | UnicodeError, host: str, port: int) -> CommandError:
-    if isinstance(error, UnicodeError | socket.gaierror):  # Python's IDNA codec comes first
-        return InvalidArgumentError(f"--host {host}: the name does not resolve")
-    match error.errno:
-        case errno.EADDRNOTAVAIL:
-            return InvalidArgumentError(f"--host {host}: not an address of this machine")
-        case errno.EADDRINUSE | errno.EACCES:
-            return CommandError(f"--control-port {port}: {_reason(error)}; 0 means any free one")
-    return CommandError(f"the simulator cannot start: {_reason(error)}")
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
+    # Python's IDNA codec comes before the resolver.
+    if isinstance(error, UnicodeError | socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return InvalidArgumentError(f"--host {host}: not an address of this machine")
+    return CommandError(f"the simulator cannot listen on {host}, control port {port}: {error}")

@@ -119,5 +119,7 @@ def test_a_port_in_use_is_a_runtime_failure(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = run_command("simulate", "--control-port", str(port), cwd=tmp_path)
-    complaint = f"--control-port {port}: address already in use; 0 means any free one\n"
+    complaint = (
+        f"the simulator cannot listen on 127.0.0.1, control port {port}: [Errno 98] Address already in use\n"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (1, "", complaint)
