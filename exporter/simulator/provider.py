@@ -80,7 +80,6 @@ class Provider:
                 ("POST", "/as/token", "token", self._token),
                 ("GET", "/as/jwks", "keys", self._show_keys),
                 ("GET", "/as/.well-known/openid-configuration", None, self._metadata),
-                ("GET", "/signon/", None, self._sign_on_page),
                 ("GET", "/rp/authenticate", "initiate", self._initiate),
                 ("GET", CALLBACK_PATH, "callback", self._callback),
                 ("GET", "/idp/{id:uuid}/authorize", None, start_at_foreign),
@@ -129,10 +128,10 @@ class Provider:
             providers=providers,
         )
         if weather.kind == "flow_failed":
-            return self._failed(flow, "server_error", "The flow could not be started.")
+            return self._failed("server_error", "The flow could not be started.")
         if "none" in prompts and not signed_on:
             message = "There is no session and the user must not be asked."
-            return self._failed(flow, "login_required", message)
+            return self._failed("login_required", message)
         self._flows.put(flow.id, flow)
         if flow.pi_flow:
             return JSONResponse(self._document(flow, request))
@@ -140,15 +139,11 @@ class Provider:
             return redirect(self._urls.authenticate(flow.providers[0].id, flow.id))
         return redirect(f"{self._urls.sign_on_page}?flowId={flow.id}")
 
-    def _failed(self, flow: Flow, code: str, message: str) -> Response:
-        if flow.pi_flow:
-            error = {"code": code, "message": message}
-            environment = {"id": self._environment.id}
-            return JSONResponse({"environment": environment, "status": FAILED, "error": error})
-        # OIDC Core, 3.1.2.6: without pi.flow the error goes to the client's redirect_uri.
-        state = {name: value for name, value in flow.given.items() if name == "state"}
-        error = {"error": code, "error_description": message, **state}
-        return redirect(with_query(flow.given["redirect_uri"], error))
+    def _failed(self, code: str, message: str) -> Response:
+        """Return a flow that failed at once, as JSON, whatever the response mode."""
+        error = {"code": code, "message": message}
+        environment = {"id": self._environment.id}
+        return JSONResponse({"environment": environment, "status": FAILED, "error": error})
 
     async def _show(self, request: Request, _weather: Weather) -> Response:
         return JSONResponse(self._document(self._flow(str(request.path_params["id"])), request))
@@ -237,10 +232,6 @@ class Provider:
             case "private":
                 published = [{**key, "d": key["n"]} for key in published]
         return JSONResponse({"keys": published})
-
-    async def _sign_on_page(self, _request: Request, _weather: Weather) -> Response:
-        content = "<title>Sign On</title><h1>Sign On</h1><p>A simulated page.</p>"
-        return HTMLResponse(f"<!DOCTYPE html><html lang=en>{content}</html>")
 
     def _flow(self, flow_id: str) -> Flow:
         flow = self._flows.get(flow_id)
