@@ -46,7 +46,6 @@ NO_SUMMARY = "the status page did not return a summary; set STATUS_PAGE__URL to 
 _USE = "an id, or group / name"
 _OVER = ("resolved", "postmortem", "completed")
 _TEMPORARY = frozenset({Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.BLOCKED})
-_MIN_REFUSAL = 300
 _log = logging.getLogger(__name__)
 
 
@@ -129,7 +128,7 @@ class StatusPage:
             return (Reason.OK, "", summary) if summary else (Reason.NOT_JSON, NO_SUMMARY, None)
         if verdict.reason in _TEMPORARY:
             return verdict.reason, "", None
-        return verdict.reason, NO_SUMMARY if code < _MIN_REFUSAL else f"HTTP {code}: {NO_SUMMARY}", None
+        return verdict.reason, f"HTTP {code}: {NO_SUMMARY}", None
 
 
 def read_summary(
@@ -142,7 +141,7 @@ def read_summary(
     index, findings = _component_index(listed), []
     shown = []
     for name in components:
-        found = index.get(name, index.get(_folded(name), ()))
+        found = index.get(name, ())
         if len(found) == 1:
             status = _one_of(found[0].get("status"), COMPONENT_STATUSES)
             shown.append(StatusComponent(name, status, _time(found[0], "updated_at")))
@@ -168,20 +167,15 @@ def read_summary(
 
 
 def _component_index(listed: Sequence[object]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the components by id, and by folded path; ids win, since they are not folded."""
+    """Return the components by `group / name`, and by id, which wins."""
     known = [each for each in listed if isinstance(each, dict) and isinstance(each.get("name"), str)]
     by_id = {each["id"]: each for each in known if isinstance(each.get("id"), str)}
     index: dict[str, list[Mapping[str, Any]]] = {}
     for each in known:
         group = by_id.get(each["group_id"]) if isinstance(each.get("group_id"), str) else None
         path = each["name"] if group is None else f"{group['name']} / {each['name']}"
-        index.setdefault(_folded(path), []).append(each)
+        index.setdefault(path, []).append(each)
     return index | {identity: [each] for identity, each in by_id.items()}
-
-
-def _folded(path: str) -> str:
-    """Return a path as it is compared: pages are written by hand, with spaces and capitals as they come."""
-    return " / ".join(" ".join(part.split()) for part in path.casefold().split("/"))
 
 
 def _open(listed: object, *times: str) -> Iterator[tuple[Mapping[str, Any], float | None]]:
