@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from shutil import get_terminal_size
@@ -32,9 +32,6 @@ from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import Journey, Target
 
 T = TypeVar("T")
-
-_SPACING = 0.01
-"""Seconds between any two starts: hundreds of starts at once would delay each other."""
 
 _EXIT_FAILED = 1
 
@@ -151,6 +148,7 @@ async def run_probes(
     """Run each probe once and set its outcome; `advance` is called after each."""
     loop = asyncio.get_running_loop()
     free, start = asyncio.Semaphore(max_concurrent_probes), loop.time()
+    delays = first_delays(run.target.first_host(run.journey) for run in runs)
 
     async def run_one(run: ProbeRun, delay: float) -> None:
         await asyncio.sleep(start + delay - loop.time())
@@ -159,7 +157,7 @@ async def run_probes(
         advance()
 
     async with asyncio.TaskGroup() as group:
-        for run, delay in zip(runs, start_delays(runs), strict=True):
+        for run, delay in zip(runs, delays, strict=True):
             group.create_task(run_one(run, delay))
 
 
@@ -174,12 +172,6 @@ async def until_stopped(coroutine: Coroutine[None, None, T]) -> T | None:
         work.cancel()
         await asyncio.wait({work})
         return None
-
-
-def start_delays(runs: Iterable[ProbeRun]) -> list[float]:
-    """Return the delay of each probe: per auth host as in the daemon, and a little between any two."""
-    by_host = first_delays(run.target.first_host(run.journey) for run in runs)
-    return [max(delay, number * _SPACING) for number, delay in enumerate(by_host)]
 
 
 @contextmanager
