@@ -453,8 +453,8 @@ def test_a_configuration_file_and_a_mounted_secret_are_checked_together(tmp_path
     assert count == "2 errors"
     assert errors == [
         (
-            f"{P}TARGETS__EMEA__PROXY_URL in secrets: https and socks proxies are not supported; use an http "
-            "proxy, e.g. http://proxy.example.com:3128 (it also reaches https targets)"
+            f"{P}TARGETS__EMEA__PROXY_URL in secrets: invalid URL of an http proxy; use e.g. "
+            "http://proxy.example.com:3128"
         ),
         "targets.emea.intervall in flows.yaml line 6: unknown setting; did you mean targets.emea.interval?",
     ]
