@@ -13,6 +13,7 @@ from exporter.target import IpFamily, Journey
 
 DURATION = "invalid duration; use e.g. 500ms, 30s, 1m30s or 2h"
 STATUS = "invalid flow status; use e.g. USERNAME_PASSWORD_REQUIRED,OTP_REQUIRED"
+UNSUCCESSFUL = "FAILED and UNKNOWN can never be a success"
 STATUSES = "expected 1 to 20 flow statuses"
 BUCKET = "invalid number; use seconds, comma-separated, e.g. .1,.5,1,5"
 INCREASING = "must be positive and increasing; use e.g. .1,.5,1,5"
@@ -162,12 +163,8 @@ def test_a_valid_value_reaches_the_configuration(name: str, value: str, result: 
         ("EXPECTED_STATUSES", ["A", 1], STRING),
         ("EXPECTED_STATUSES", None, "expected a list"),
         ("EXPECTED_STATUSES", [f"S{n}" for n in range(21)], STATUSES),
-        ("EXPECTED_STATUSES", "A,FAILED", "FAILED can never be a success (its reason is always flow_failed)"),
-        (
-            "EXPECTED_STATUSES",
-            "UNKNOWN",
-            "UNKNOWN is not a status of PingOne, but stands for all that are not listed",
-        ),
+        ("EXPECTED_STATUSES", "A,FAILED", UNSUCCESSFUL),
+        ("EXPECTED_STATUSES", "UNKNOWN", UNSUCCESSFUL),
         ("JOURNEYS", "discover", JOURNEY),
         ("JOURNEYS", "authorize,", JOURNEY),
         ("JOURNEY", ["federate"], JOURNEY),
