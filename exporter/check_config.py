@@ -14,7 +14,7 @@ from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
 from exporter.scheduling import first_delays
 from exporter.settings import Config, InvalidSetting
-from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, Side, SourceKind, Target, side_of
+from exporter.target import ANY_REQUIRED, IpFamily, Journey, Side, SourceKind, Target, side_of
 
 _MAX_ROWS = 20
 """Rows of a table of loads, heaviest first; if there are more targets, each is shown on one line."""
@@ -317,14 +317,6 @@ def _target_warnings(targets: Iterable[Target]) -> Iterator[str]:
 
 def _warnings(target: Target) -> Iterator[str]:
     """Yield warnings of a target's settings."""
-    for journey in target.journeys:
-        timing = target.timing(journey)
-        if timing.latency_objective >= timing.timeout:
-            prefix = "" if journey is Journey.AUTHORIZE else f"{journey.upper()}_"
-            yield (
-                f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
-                "slow; decrease it"
-            )
     # A new status of PingOne, or a typo.
     for status in sorted(set(target.expected_statuses) - KNOWN_STATUSES - {ANY_REQUIRED}):
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
@@ -368,11 +360,6 @@ def _federation_warnings(target: Target) -> Iterator[str]:
         yield (
             "DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
             "source_authorize and never use it; set all of them"
-        )
-    if target.ready_by is ReadyBy.LOGIN_PAGE and target.source_kind is SourceKind.PINGONE:
-        yield (
-            "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone; set "
-            "SOURCE_KIND to oidc or auto"
         )
 
 
