@@ -184,8 +184,8 @@ IN = "in flows.yaml line"
         (
             "  a.b: {}",
             (
-                f"targets.a.b {IN} 6: invalid target name; use letters and digits in groups joined by "
-                "single underscores, at most 63 characters"
+                f"targets.a.b {IN} 6: invalid name; use letters and digits in groups joined by single "
+                "underscores"
             ),
         ),
         ("log: {level: loud}", f"log.level {IN} 6: expected debug, info, warning or error"),
