@@ -26,7 +26,7 @@ _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _LINK = re.compile(r"[!#-;=?-\[\]_a-~]*")
 """Printable ASCII but space, quotes, angle brackets, backslash, caret and backtick."""
 _QUERY = re.compile(r"(?:\?(?:[A-Za-z0-9._~!$&'()*+,;=:/?-]|%[0-9A-Fa-f]{2})*)?")
-_CREDENTIALS = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*")
+_CREDENTIALS = re.compile(r"(?=[^:]+:)(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*")  # with a user
 _URI = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>(?:[A-Za-z0-9._~:/?\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)"
 )
@@ -168,22 +168,13 @@ def check_proxy_url(text: str) -> str:
     # The last @ of all, even after a slash: what precedes it may be a password that was not encoded.
     credentials, at, address = rest.rpartition("@")
     if at:
-        _check_credentials(credentials)
+        needed = "needs user and password, percent-encoded, as in http://user:p%40ss@proxy.example.com:3128"
+        _match(_CREDENTIALS, credentials, needed)
     match = _match(_URL, f"http://{address}", invalid)
-    no_path = match["path"] in {"", "/"} and not match["rest"]
-    _require(no_path, f"must not contain a path, query or fragment; use e.g. {example}")
+    _require(match["path"] in {"", "/"} and not match["rest"], invalid)
     _, port = _split_authority(match["authority"], invalid)
     _require(port is not None, f"port missing; use e.g. {example}")
     return text
-
-
-def _check_credentials(text: str) -> None:
-    """Check `user:password`, percent-encoded (RFC 3986, section 3.2.1; RFC 7617, section 2)."""
-    encoded = _CREDENTIALS.fullmatch(text)
-    _require(encoded, "user and password must be percent-encoded, e.g. %40 for @ and %2F for /")
-    user, colon, _ = text.partition(":")
-    needed = "needs both user and password, as in http://user:password@proxy.example.com:3128"
-    _require(user and colon, needed)
 
 
 def check_egress_url(text: str) -> str:
