@@ -178,6 +178,26 @@ def test_a_changed_target_is_probed_again_after_its_cancelled_probe_has_ended() 
     assert record.starts("t") == pytest.approx([0.0, 3.2], abs=EXACT)
 
 
+def test_a_changed_target_is_probed_again_even_if_its_cancelled_probe_does_not_end_soon() -> None:
+    async def scenario(record: Recorder, _: VirtualTime) -> None:
+        async def closing(target: Target, journey: Journey) -> Outcome:
+            try:
+                return await record.probe(target, journey)
+            finally:
+                await asyncio.sleep(3.0)
+
+        schedule = record.schedule([make_target("t", timeout=9.0)], probe=closing)
+        schedule.start()
+        await asyncio.sleep(2.0)
+        await schedule.reconfigure([make_target("t", timeout=8.0)], max_concurrent_probes=100)
+        await asyncio.sleep(1.0)
+        await schedule.stop(grace=30.0)
+
+    record = simulate(scenario, lambda *_: Probe(lasts=5.0))
+    assert record.starts("t") == pytest.approx([0.0, 3.0], abs=EXACT)
+    assert [(skip.cause, skip.count) for skip in record.skips] == [(SkipCause.CANCELLED, 1)]
+
+
 def test_a_changed_target_is_known_while_its_cancelled_probe_ends() -> None:
     known: list[tuple[bool, ...]] = []
 
