@@ -156,6 +156,8 @@ class Schedule:
         for job, target in kept:
             job.target = target
         self._limiter.total_tokens = self._max_concurrent_probes = max_concurrent_probes
+        for job in removed:
+            job.removed = True  # at once: the observers know the new targets already
         cancelled = []
         for job in removed:
             if self._running:
@@ -250,7 +252,6 @@ class Schedule:
 
     def _remove(self, job: ProbeJob) -> None:
         self._close(job)
-        job.removed = True
         del self._jobs[job.id]
         self._scheduler.remove_job(job.id)
         if job.task is not None:
