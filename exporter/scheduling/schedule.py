@@ -1,7 +1,7 @@
 """The schedule: each due run starts a probe, or is skipped and counted with its cause.
 
 due ──> missed      too late to start
-    ──> overrun     the last probe of this target and journey still runs (APScheduler's max_instances)
+    ──> overrun     the last probe of this target and journey still runs
     ──> backoff     the provider asked to back off
     ──> waits for one of max_concurrent_probes ──> missed
     ──> probe ──> outcome ──> observers
@@ -11,12 +11,12 @@ due ──> missed      too late to start
 import asyncio
 import logging
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import ParamSpec, Protocol
 
 from anyio import CapacityLimiter, WouldBlock
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from exporter.internal_errors import InternalErrors, Part
@@ -99,12 +99,11 @@ class Schedule:
         self._clock = clock or SteadyClock()
         self._scheduler = AsyncIOScheduler(
             timezone=self._clock,
-            # A job is called once for all runs that are due; `_take_due` accounts for each.
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            # One call is for all runs that are due, also while a probe runs; `_take_due` accounts for each.
+            job_defaults={"coalesce": True, "max_instances": sys.maxsize, "misfire_grace_time": None},
         )
-        # It warns of each overrun, which is counted.
+        # It warns of each periodic job that still runs when it is due again.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-        self._scheduler.add_listener(self._on_overrun, EVENT_JOB_MAX_INSTANCES)
         self._jobs: dict[str, ProbeJob] = {}
         self._periodic_jobs = {job.name: job for job in jobs}
         self._periodic_tasks: set[asyncio.Task[None] | None] = set()
@@ -157,6 +156,8 @@ class Schedule:
         for job, target in kept:
             job.target = target
         self._limiter.total_tokens = self._max_concurrent_probes = max_concurrent_probes
+        for job in removed:
+            job.removed = True  # at once: the observers know the new targets already
         cancelled = []
         for job in removed:
             if self._running:
@@ -245,21 +246,16 @@ class Schedule:
     def _add_periodic(self, job: PeriodicJob) -> None:
         first = self._clock.moment(self._clock() + job.first_after)
         trigger, name = OffsetTrigger(job.interval, first), f"periodic {job.name}"
-        self._scheduler.add_job(self._run_periodic, trigger, [job.name], id=name, next_run_time=first)
+        self._scheduler.add_job(
+            self._run_periodic, trigger, [job.name], id=name, next_run_time=first, max_instances=1
+        )
 
     def _remove(self, job: ProbeJob) -> None:
         self._close(job)
-        job.removed = True
         del self._jobs[job.id]
         self._scheduler.remove_job(job.id)
         if job.task is not None:
             job.task.cancel()
-
-    def _on_overrun(self, event: JobSubmissionEvent) -> None:
-        """Skip what is due while the last probe still runs."""
-        job = self._jobs.get(event.job_id)
-        if job is not None and job.task is not None:  # not a periodic job, nor one that is about to begin
-            self._take_due(job)
 
     def _take_due(self, job: ProbeJob) -> float | None:
         """Return the run to start now, if one is due and none still runs; skip the others that are due."""
