@@ -12,7 +12,14 @@ from exporter.destinations import ProviderState
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, DiscoveryFacts, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.status import UNKNOWN, DestinationStatus, EgressStatus, StatusComponent, StatusPageReport
+from exporter.status import (
+    UNKNOWN,
+    DestinationStatus,
+    EgressStatus,
+    LiveFacts,
+    StatusComponent,
+    StatusPageReport,
+)
 from exporter.target import Journey, ListedProvider, ProviderKind, SyntheticUser, Target
 
 _INTRODUCTION = """\
@@ -161,10 +168,12 @@ def _example() -> Metrics:
     metrics = Metrics(
         [target, listed],
         buckets=(1.0,),
-        backoff_until=lambda *_: 1.8e9,
-        destinations=lambda: (destination,),
-        egress=lambda: EgressStatus(up=True, since=1.8e9),
-        status_page=lambda: page,
+        live=LiveFacts(
+            backoff_until=lambda *_: 1.8e9,
+            destinations=lambda: (destination,),
+            egress=lambda: EgressStatus(up=True, since=1.8e9),
+            status_page=lambda: page,
+        ),
     )
     metrics.observe(
         Outcome(

@@ -26,7 +26,6 @@ from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
 from exporter.serving import PortSecurity, StatusSource, bind, create_app, serve
 from exporter.settings import Config, ConfigurationError, InvalidSetting, ListenAddress
 from exporter.single_flight import SingleFlight
-from exporter.status import EgressStatus, StatusPageReport
 from exporter.target import Journey, Target
 
 FILE_WATCH_INTERVAL = 5.0
@@ -93,20 +92,15 @@ class Daemon:
         self._targets = config.targets
         """What is probed: the configured targets, and those of the listings."""
         self._targets_lock = asyncio.Lock()
+        self._source = self._status_source()
+        self._errors = self._source.errors
         self._metrics = Metrics(
             config.targets,
             buckets=config.duration_buckets,
             federation_buckets=config.federation_duration_buckets,
-            suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108  made below
-            backoff_until=lambda *probe: self._schedule.backoff_until(*probe),  # noqa: PLW0108  likewise
-            # Every shard lists each destination; one counts the providers, which are the same for all.
-            destinations=lambda: self._listings.statuses(counted=self.config.shard.index == 0),
-            egress=self._egress,
-            status_page=self._status_report,
-            shard=lambda: (self.config.shard.index, self.config.shard.count),
+            live=self._source,
         )
-        self._errors = self._metrics.errors
-        self._history, self._outcome_log = History(), LogObserver()
+        self._history, self._outcome_log = History(config.targets, self._source), LogObserver()
         self._loop_watch = LoopWatch(asyncio.get_running_loop().time, self._on_loop_lag, self._errors)
 
         self._ssl_contexts = SSLContexts(config.targets_and_templates)
@@ -116,7 +110,6 @@ class Daemon:
             stats=self._metrics.transport,
             errors=self._errors,
         )
-        self._renewals = 0
         self._renew_checks(config, None)
         self._schedule = Schedule(
             config.targets,
@@ -151,7 +144,7 @@ class Daemon:
             metrics=self._metrics.render,
             healthy=lambda: self._schedule.healthy,
             ready=lambda: self._schedule.ready,
-            statuses=self._status_source(),
+            statuses=self._source,
             reload=lambda: self.reload("POST /-/reload"),
             security=self._security,
         )
@@ -217,8 +210,8 @@ class Daemon:
     async def _apply(self, config: Config, ssl_contexts: SSLContexts) -> None:
         """Put a configuration in force, except the security of the port; `self.config` is still the old one.
 
-        Order matters: TLS contexts and metrics of new targets exist before the schedule starts their probes;
-        those of removed targets are forgotten after it stopped them.
+        Order matters: TLS contexts, metrics and history of new targets exist before the schedule starts their
+        probes.
         """
         self._ssl_contexts = ssl_contexts
         async with self._targets_lock:
@@ -234,14 +227,12 @@ class Daemon:
         if before is None or (url, route) != (before.egress_check_url, before.route):
             check = None if url is None else EgressCheck(url, route, stalls=self._loop_watch.stalls)
             self._egress_check = check
-            self._renewals += 1  # so that its job has another name, and runs at once
         # Shard 0 alone reads the page.
         of_page = page, route, config.shard.index
         if before is None or of_page != (before.status_page, before.route, before.shard.index):
             self._status_page = None
             if page.url is not None and config.shard.index == 0:
                 self._status_page = StatusPage(page.url, page.components, route)
-            self._renewals += 1  # likewise
         elif self._status_page is not None:
             self._status_page.read_authorities_again()
 
@@ -249,8 +240,8 @@ class Daemon:
         """Probe the targets of a configuration and of the listings from now on."""
         before, targets = self._targets, self._listings.targets()
         await self._metrics.reconfigure(targets)
+        self._history.reconfigure(targets)
         await self._schedule.reconfigure(targets, max_concurrent_probes=config.max_concurrent_probes)
-        self._history.reconfigure(before, targets)
         self._targets = targets
         for name, journey in removed_probes(before, targets):
             self._outcome_log.forget(name, journey)
@@ -285,16 +276,16 @@ class Daemon:
         every = FILE_WATCH_INTERVAL
         jobs = [PeriodicJob("file watch", every, self._watch_files, first_after=every)]
         if (check := self._egress_check) is not None:
-            jobs.append(PeriodicJob(f"egress check {self._renewals}", check.INTERVAL, check))
+            # Another check, application or page gets another name, so that its job runs at once.
+            jobs.append(PeriodicJob(f"egress check {id(check):x}", check.INTERVAL, check))
         for number, each in enumerate(config.destinations):
-            # Whatever makes it another application makes another job, which runs at once.
             name = f"listing of {each.name}, {hash(each.listing):x}"
             list_again = partial(self._list_until_known, each)
             first_after = number * FIRST_PROBE_SPACING
             jobs.append(PeriodicJob(name, each.refresh_interval, list_again, first_after=first_after))
         if (reader := self._status_page) is not None:
             every = config.status_page.interval
-            jobs.append(PeriodicJob(f"status page {self._renewals}", every, reader.refresh))
+            jobs.append(PeriodicJob(f"status page {id(reader):x}", every, reader.refresh))
         return jobs
 
     def _report_success(self, trigger: str, before: Iterable[Target]) -> ReloadResult:
@@ -335,25 +326,21 @@ class Daemon:
         self._metrics.loop_lag(seconds)
         self._schedule.adapt(seconds)
 
-    def _egress(self) -> EgressStatus | None:
-        return None if self._egress_check is None else self._egress_check.status
-
-    def _status_report(self) -> StatusPageReport | None:
-        return None if self._status_page is None else self._status_page.report
-
     def _status_source(self) -> StatusSource:
+        """Return what metrics, pages and API read of the other parts, which may be made later."""
         return StatusSource(
-            version=__version__,
-            statuses=lambda: map(self._history.status, self._schedule.scheduled()),
-            history=lambda name: tuple(map(self._history.history, self._schedule.scheduled(name))),
+            statuses=lambda: self._history.statuses(),  # noqa: PLW0108  made later, as all that follow
+            history=lambda name: self._history.histories(name),  # noqa: PLW0108
             now=time.time,
-            errors=self._errors,
             start_work=lambda: Yielder().yield_if_due,
             external_url=lambda: self.config.web.external_url,
-            egress=self._egress,
-            suspended=self._prober.guard.suspended,
-            status_page=self._status_report,
+            suspended=lambda target: self._prober.guard.suspended(target),  # noqa: PLW0108
+            next_run=lambda *probe: self._schedule.next_run(*probe),  # noqa: PLW0108
+            backoff_until=lambda *probe: self._schedule.backoff_until(*probe),  # noqa: PLW0108
+            egress=lambda: self._egress_check.status if self._egress_check else None,
+            status_page=lambda: self._status_page.report if self._status_page else None,
             destinations=self._listings.statuses,
+            shard=lambda: (self.config.shard.index, self.config.shard.count),
             links=lambda: {
                 "Grafana": self.config.web.grafana_url,
                 "Prometheus": self.config.web.prometheus_url,

@@ -87,17 +87,17 @@ class Listings:
         discovered = (target for listed in self._listed.values() for target in listed.plan.targets)
         return (*self._config.targets, *discovered)
 
-    def statuses(self, *, counted: bool = True) -> tuple[DestinationStatus, ...]:
-        """Return what is known of each destination, with or without the number of providers in each state.
+    def statuses(self) -> tuple[DestinationStatus, ...]:
+        """Return what is known of each destination; before its first listing, no provider is counted.
 
-        Before the first listing there are none. Only this shard's targets are known to be link-only, or not.
+        Only this shard's targets are known to be link-only, or not.
         """
         own = {target.name for target in self.targets()}
         return tuple(
             DestinationStatus(
                 name=name,
                 auth_host=listed.destination.template.destination_auth_host,
-                counts={} if self.is_unlisted(name) or not counted else listed.plan.counts(self._link_only),
+                counts={} if self.is_unlisted(name) else listed.plan.counts(self._link_only),
                 refresh_ok=listed.refresh_ok,
                 last_success=listed.last_success,
                 failure=listed.failure,

@@ -192,7 +192,7 @@ class Observer(Protocol):
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Return the public JSON shape of an outcome. What is unknown is absent."""
-    return _known(
+    return known(
         target=outcome.target,
         journey=outcome.journey.value,
         success=outcome.success,
@@ -210,7 +210,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _step_as_json(step: StepRecord) -> dict[str, Any]:
-    return _known(
+    return known(
         step=step.step,
         reason=step.reason.value,
         detail=step.detail,
@@ -228,11 +228,12 @@ def _step_as_json(step: StepRecord) -> dict[str, Any]:
 
 
 def _tls_as_json(tls: TlsFacts) -> dict[str, Any]:
-    ends = _known(not_after=tls.not_after, chain_not_after=tls.chain_not_after)
-    return _known(version=tls.version, cipher=tls.cipher) | {name: rfc3339(at) for name, at in ends.items()}
+    ends = known(not_after=tls.not_after, chain_not_after=tls.chain_not_after)
+    return known(version=tls.version, cipher=tls.cipher) | {name: rfc3339(at) for name, at in ends.items()}
 
 
-def _known(**facts: object) -> dict[str, Any]:
+def known(**facts: object) -> dict[str, Any]:
+    """Return the facts that are not None."""
     return {name: value for name, value in facts.items() if value is not None}
 
 

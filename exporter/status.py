@@ -4,14 +4,16 @@ All times are seconds since the epoch.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TypeAlias
 
 from exporter.destinations import ProviderState
+from exporter.internal_errors import InternalErrors
 from exporter.outcome import DiscoveryFacts, Outcome
-from exporter.reasons import Fault
-from exporter.target import Journey, JourneyTiming, Target
+from exporter.reasons import Fault, Reason
+from exporter.target import Journey, JourneyTiming, Side, Target, side_of
 
 MAX_BACKOFF_SECONDS = 300.0
 """A provider that asks for a pause of an hour would otherwise not be monitored for an hour."""
@@ -33,19 +35,19 @@ def count_results(points: Iterable[Point]) -> tuple[int, int]:
     return conclusive - counts[Fault.NONE], counts[Fault.NONE]
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduledProbe:
-    """When a target is probed next by a journey."""
+Expiries: TypeAlias = tuple[tuple[str, float], ...]
+"""Step -> when a certificate that it saw expires."""
 
-    target: Target
-    journey: Journey
-    next_run: float | None = None  # when its next probe is due; None if none is scheduled
-    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
+_endpoints = attrgetter("auth_host", "destination_url", "issuer", "provider_id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TargetStatus:
-    """The current status of one target and journey."""
+    """What is known of one target and journey.
+
+    Metrics and history each keep one up to date, by the same rules; pages and API get copies. An inconclusive
+    outcome (fault `quota`, `exporter` or `account`, or incomplete) neither belongs to a run nor ends one.
+    """
 
     target: Target
     journey: Journey
@@ -56,13 +58,36 @@ class TargetStatus:
     consecutive: int = 0  # conclusive probes in that run
     last: Outcome | None = None
     decisive: Outcome | None = None  # the last conclusive outcome, which explains `failing`
-    # when the server's certificate that a step saw expires, one per side
-    leaf_expiries: tuple[tuple[str, float], ...] = ()
-    chain_expiries: tuple[tuple[str, float], ...] = ()  # the same of the first certificate of the chain
+    leaf_expiries: Expiries = ()  # of the servers' certificates, as last seen on each side
+    chain_expiries: Expiries = ()  # the same of the first certificate to expire in each chain
     discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
     points: tuple[Point, ...] = ()  # the last 60 probes, oldest first
-    next_run: float | None = None  # as in `ScheduledProbe`
-    backoff_until: float | None = None  # likewise
+    next_run: float | None = None  # when the next probe is due; None if none is scheduled
+    backoff_until: float | None = None  # end of the pause after a rate limit; None if not paused
+
+    def observe(self, outcome: Outcome) -> None:
+        """Take in a finished probe."""
+        self.last = outcome
+        self.discovery = outcome.discovery or self.discovery
+        seen = [(record.step, record.tls) for record in outcome.steps if record.tls is not None]
+        self.leaf_expiries = _replaced(self.leaf_expiries, [(step, tls.not_after) for step, tls in seen])
+        self.chain_expiries = _replaced(
+            self.chain_expiries, [(step, tls.chain_not_after) for step, tls in seen]
+        )
+        if not outcome.conclusive:
+            return
+        self.decisive, failing = outcome, not outcome.success
+        if failing is not self.failing:
+            self.since_or_earlier = self.failing is None
+            self.failing, self.since, self.consecutive = failing, outcome.ended_at, 0
+        self.consecutive += 1
+
+    def adopt(self, target: Target) -> bool:
+        """Continue with a reloaded target; if it moved, forget certificates and keys, and return True."""
+        moved, self.target = _endpoints(self.target) != _endpoints(target), target
+        if moved:
+            self.leaf_expiries, self.chain_expiries, self.discovery = (), (), None
+        return moved
 
     @property
     def timing(self) -> JourneyTiming:
@@ -109,6 +134,22 @@ class TargetStatus:
         if last is None or not last.success or last.stalled:
             return False
         return last.duration > self.timing.latency_objective
+
+
+def _replaced(known: Expiries, found: Iterable[tuple[str, float | None]]) -> Expiries:
+    """Return the expiries with those of the sides that were seen replaced; a reused connection counts once.
+
+    A step that connects only now and then must not show a certificate that was renewed long ago.
+    """
+    seen: dict[tuple[Side, float], str] = {}
+    for step, at in found:
+        if at is not None:
+            seen.setdefault((side_of(step), at), step)
+    sides = {side for side, _ in seen}
+    shown = {step: at for step, at in known if side_of(step) not in sides}
+    for (_, at), step in seen.items():  # the redirects to a login page are several connections of one step
+        shown[step] = min(at, shown.get(step, at))
+    return tuple(shown.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +235,7 @@ class DestinationStatus:
 
     name: str  # in the settings
     auth_host: str  # where it answers
-    # identity providers in each state; empty if they are not counted here
-    counts: Mapping[ProviderState, int]
+    counts: Mapping[ProviderState, int]  # identity providers in each state; empty before the first listing
     refresh_ok: bool | None = None  # whether the last listing succeeded; None before the first
     last_success: float | None = None  # when the last good listing was; None before that
     failure: str | None = None  # reason and exact cause of a last listing that failed; None if it did not
@@ -205,3 +245,23 @@ class DestinationStatus:
     def never_listed(self) -> bool:
         """Whether it could not be listed since the start, so that its targets are unknown."""
         return self.refresh_ok is False and self.last_success is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFacts:
+    """What other parts of the exporter know; called at each scrape and for each page."""
+
+    errors: InternalErrors = field(default_factory=InternalErrors)  # counts and logs our own bugs
+    # why sign-on of a target is suspended; None if it is not
+    suspended: Callable[[Target], Reason | None] = lambda _: None
+    # when a target is probed next by a journey; None if that is not scheduled
+    next_run: Callable[[Target, Journey], float | None] = lambda *_: None
+    # until when such probes are paused; None if they are not
+    backoff_until: Callable[[Target, Journey], float | None] = lambda *_: None
+    # the result of the egress check; None without one, and before the first
+    egress: Callable[[], EgressStatus | None] = lambda: None
+    # as last read; None without one, and before the first
+    status_page: Callable[[], StatusPageReport | None] = lambda: None
+    # those that list their identity providers, by name
+    destinations: Callable[[], Sequence[DestinationStatus]] = tuple
+    shard: Callable[[], tuple[int, int]] = lambda: (0, 1)  # this exporter's index, and the number of shards

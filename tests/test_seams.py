@@ -284,14 +284,7 @@ def test_a_collector_of_the_exporter_that_fails_costs_its_own_families_alone(
 def test_a_page_that_fails_is_an_error_of_that_page_alone(
     settings: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = History.history
-
-    def history(own: History, status: Any) -> Any:  # noqa: ANN401  the history's own
-        if status.target.name == BROKEN:
-            raise ValueError(SECRET)
-        return usual(own, status)
-
-    monkeypatch.setattr(History, "history", history)
+    breaking(monkeypatch, History, "histories")
     pages = [f"/targets/{BROKEN}", f"/targets/{BROKEN}?{SECRET}", f"/targets/{GOOD}", "/", "/-/healthy"]
     run = ran(settings, *pages)
     assert list(run.statuses.values()) == [500, 500, 200, 200, 200]

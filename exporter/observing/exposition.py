@@ -9,9 +9,12 @@ What is kept is OpenMetrics 1.0.0; text 0.0.4 has other headers and no exemplars
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import accumulate, chain, repeat
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -19,7 +22,21 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from exporter.observing.families import JOURNEY_FAMILIES, SUFFIXED, TARGET_FAMILIES, TARGET_INFO, Family
-from exporter.observing.series import LabelValues, Series, Values
+
+LabelValues: TypeAlias = tuple[str, ...]
+
+Values: TypeAlias = Mapping[LabelValues, float]
+"""Values of the further labels -> value of the series. For a histogram or a summary, the suffix of the name
+comes first."""
+
+
+class TracedProbe(NamedTuple):
+    """The probe behind a sample, for an exemplar that leads to PingOne's audit log."""
+
+    transaction_id: str
+    value: float
+    ended_at: float
+
 
 EOF = b"# EOF\n"
 """The end of OpenMetrics."""
@@ -45,8 +62,8 @@ def render_families(
     declared: Mapping[str, Family], values: Mapping[str, Values], *, openmetrics: bool
 ) -> bytes:
     """Return families that are not about a target; `values` are by the same names as `declared`."""
-    series = [Series(declared[name], of_family) for name, of_family in values.items()]
-    return b"".join([_header(each.family, openmetrics=openmetrics) + sample_lines(each) for each in series])
+    families = [(declared[name], of_family) for name, of_family in values.items()]
+    return b"".join([_header(one, openmetrics=openmetrics) + sample_lines(one, own) for one, own in families])
 
 
 def render_collector(collector: Collector, *, openmetrics: bool) -> bytes:
@@ -62,12 +79,22 @@ def _header(family: Family, *, openmetrics: bool) -> bytes:
     return f"# HELP {name} {family.help}\n# TYPE {name} {family.kind}\n".encode()
 
 
-def sample_lines(series: Series) -> bytes:
+def sample_lines(
+    family: Family,
+    values: Values,
+    key: LabelValues = (),
+    probes: Mapping[LabelValues, TracedProbe] = MappingProxyType({}),
+) -> bytes:
     """Return the lines of a family like prometheus-client, but many times faster.
 
     That checks every name and escapes every value; our names are valid, and few values need escaping.
+
+    Args:
+        family: its name and labels.
+        values: the value of each series.
+        key: values of the labels that all series of a target share, its name first; empty for its own labels.
+        probes: the probe behind a series, by the keys of `values`.
     """
-    family, values, key, probes = series
     if not key:  # a target's own labels, or not about a target: not worth remembering
         return "".join(
             [f"{_name(family, key, own)} {_decimal(value)}\n" for own, value in values.items()]
@@ -89,8 +116,8 @@ def sample_lines(series: Series) -> bytes:
 def _lines(family: Family, shared: LabelValues, values: tuple[LabelValues, ...]) -> str:
     """Return the lines of these series, with a placeholder for each value and for the target.
 
-    Nearly all targets have the same series, so they share what is remembered. `shared` is the key of `Series`
-    without the target, `values` are the keys of its values.
+    Nearly all targets have the same series, so they share what is remembered. `shared` is the key without
+    the target, `values` are the keys of the values.
     """
     key = (_ANY_TARGET, *shared)
     return "".join([f"{_name(family, key, own)} ".replace("%", "%%") + "%s\n" for own in values])
@@ -109,3 +136,42 @@ def _name(family: Family, key: LabelValues, own: LabelValues) -> str:
 
 def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def known_value(value: float | None) -> Values:
+    """Return the one value of a family without further labels; none if it is unknown."""
+    return {} if value is None else {(): value}
+
+
+class BucketCounts:
+    """The state of a histogram with these upper bounds, increasing, without +Inf.
+
+    `probes` has the last probe in each bucket, by the bucket's key among `values`.
+    """
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+        self.probes: dict[LabelValues, TracedProbe] = {}
+
+    def observe(self, value: float, probe: TracedProbe | None = None) -> None:
+        """Count a value into the first bucket with a bound that is not below it."""
+        bucket = bisect_left(self._bounds, value)
+        self._counts[bucket] += 1
+        if probe is not None:
+            self.probes[_keys(self._bounds)[bucket]] = probe
+        self._sum += value
+
+    def values(self) -> Values:
+        """Return the buckets, cumulative, then count and sum."""
+        values: dict[LabelValues, float] = dict(
+            zip(_keys(self._bounds), accumulate(self._counts), strict=True)
+        )
+        return values | {("_count",): sum(self._counts), ("_sum",): self._sum}
+
+
+@lru_cache
+def _keys(bounds: tuple[float, ...]) -> tuple[LabelValues, ...]:
+    """Return the keys of the buckets, which all histograms with these bounds share."""
+    return tuple(("_bucket", bound) for bound in (*map(floatToGoString, bounds), "+Inf"))

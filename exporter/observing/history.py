@@ -13,143 +13,67 @@ from __future__ import annotations
 import math
 import zlib
 from array import array
-from collections import defaultdict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import TypeAlias
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from pydantic import TypeAdapter
 
-from exporter.outcome import DiscoveryFacts, Outcome
-from exporter.reasons import Reason
-from exporter.status import Point, ScheduledProbe, TargetHistory, TargetStatus
-from exporter.target import Journey, Side, Target, side_of
+from exporter.outcome import Outcome
+from exporter.status import LiveFacts, Point, TargetHistory, TargetStatus
+from exporter.target import Journey, Target
 
 MAX_POINTS = 60
 MAX_OUTCOMES = 50  # kept of the recent outcomes, and of the failures
 
 
-@dataclass(slots=True)
-class Streak:
-    """The current run of conclusive outcomes that agree; one rule for metrics and pages.
-
-    Inconclusive outcomes (faults `quota`, `exporter` and `account`, or incomplete) neither belong to a streak
-    nor end one.
-    """
-
-    failing: bool | None = None
-    """None before the first conclusive outcome."""
-    since: float | None = None
-    """End of the first probe of the streak; seconds since the epoch."""
-    length: int = 0
-    is_first: bool = False
-    """Whether no other came before: it may have begun before `since`, which a restart forgets."""
-
-    def observe(self, outcome: Outcome) -> None:
-        """Continue the streak with a finished probe, or begin another."""
-        if not outcome.conclusive:
-            return
-        failing = not outcome.success
-        if failing is not self.failing:
-            self.is_first = self.failing is None
-            self.failing, self.since, self.length = failing, outcome.ended_at, 0
-        self.length += 1
-
-
-endpoints_of = attrgetter("auth_host", "destination_url", "issuer", "provider_id")
-"""What was seen of certificates and keys is forgotten when these of a target change."""
-
-Expiries: TypeAlias = dict[str, float]
-"""Step -> when a certificate expires, seconds since the epoch."""
-
-
-@dataclass(slots=True)
-class CertificateFacts:
-    """What was last seen of certificates and signing keys."""
-
-    leaf: Expiries = field(default_factory=dict)  # when the certificates of the servers expire
-    # when the first certificate of each chain that was sent expires
-    chain: Expiries = field(default_factory=dict)
-    discovery: DiscoveryFacts | None = None  # what the last good `discovery` found
-
-    def forget_valid(self, side: Side, now: float) -> None:
-        """Forget a side's certificates that have not expired."""
-        for expiries in self.leaf, self.chain:
-            for step in [step for step, at in expiries.items() if side_of(step) is side and at > now]:
-                del expiries[step]
-
-    def observe(self, outcome: Outcome) -> None:
-        """Keep the certificates that the last probe saw on each side; a reused connection counts once.
-
-        A step that connects only now and then must not show a certificate that was renewed long ago.
-        """
-        self.discovery = outcome.discovery or self.discovery
-        seen = [(record.step, record.tls) for record in outcome.steps if record.tls is not None]
-        self.leaf = _replaced(self.leaf, [(step, tls.not_after) for step, tls in seen])
-        self.chain = _replaced(self.chain, [(step, tls.chain_not_after) for step, tls in seen])
-
-
-def _replaced(known: Expiries, found: Iterable[tuple[str, float | None]]) -> Expiries:
-    """Return the expiries with those of the sides that were seen replaced."""
-    seen: dict[tuple[Side, float], str] = {}
-    for step, at in found:
-        if at is not None:
-            seen.setdefault((side_of(step), at), step)
-    sides = {side for side, _ in seen}
-    shown = {step: at for step, at in known.items() if side_of(step) not in sides}
-    for (_, at), step in seen.items():  # the redirects to a login page are several connections of one step
-        shown[step] = min(at, shown.get(step, at))
-    return shown
-
-
 class History:
-    """Keeps recent outcomes of the targets that are probed; must not get outcomes of others."""
+    """Keeps recent outcomes of these targets; outcomes of others are ignored."""
 
-    def __init__(self) -> None:
-        self._records: defaultdict[tuple[str, Journey], _Record] = defaultdict(_Record)
+    def __init__(self, targets: Iterable[Target], live: LiveFacts | None = None) -> None:
+        self._live = live or LiveFacts()
+        self._records: dict[tuple[str, Journey], _Record] = {}
+        self.reconfigure(targets)
 
     def observe(self, outcome: Outcome, /) -> None:
         """Keep an outcome."""
-        self._records[outcome.target, outcome.journey].observe(outcome)
+        if (record := self._records.get((outcome.target, outcome.journey))) is not None:
+            record.observe(outcome)
 
-    def reconfigure(self, before: Iterable[Target], after: Iterable[Target]) -> None:
-        """Keep the records of the targets `after` a change only; forget certificates of those that moved."""
-        endpoints = {target.name: endpoints_of(target) for target in before}
-        known, self._records = self._records, defaultdict(_Record)
-        for target in after:
+    def reconfigure(self, targets: Iterable[Target]) -> None:
+        """Keep the records of these targets only."""
+        records = {}
+        for target in targets:
             for journey in target.journeys:
-                record = self._records[target.name, journey] = known[target.name, journey]
-                if endpoints.get(target.name, now := endpoints_of(target)) != now:
-                    record.certificates = CertificateFacts()
+                key = target.name, journey
+                record = self._records.get(key) or _Record(TargetStatus(target=target, journey=journey))
+                record.status.adopt(target)
+                records[key] = record
+        self._records = records
 
-    def status(self, probe: ScheduledProbe) -> TargetStatus:
-        """Return what is kept of a target and journey, with what the schedule knows."""
-        record = self._records.get((probe.target.name, probe.journey), _EMPTY)
-        return TargetStatus(
-            target=probe.target,
-            journey=probe.journey,
-            failing=record.streak.failing,
-            since=record.streak.since,
-            since_or_earlier=record.streak.is_first,
-            consecutive=record.streak.length,
-            last=record.last,
-            decisive=record.decisive,
-            leaf_expiries=tuple(record.certificates.leaf.items()),
-            chain_expiries=tuple(record.certificates.chain.items()),
-            discovery=record.certificates.discovery,
-            points=record.points(),
-            next_run=probe.next_run,
-            backoff_until=probe.backoff_until,
+    def statuses(self) -> Iterator[TargetStatus]:
+        """Yield the status of each target and journey, made as it is read."""
+        return map(self._status, self._records.values())
+
+    def histories(self, name: str) -> tuple[TargetHistory, ...]:
+        """Return the recent outcomes and failures of each journey of a target; empty if it is unknown."""
+        return tuple(
+            TargetHistory(
+                status=self._status(record),
+                recent=record.outcomes(record.recent),
+                failures=record.outcomes(record.failures or ()),
+            )
+            for (target, _), record in self._records.items()
+            if target == name
         )
 
-    def history(self, probe: ScheduledProbe) -> TargetHistory:
-        """Return the recent outcomes and failures of a target, newest first, with its status."""
-        record = self._records.get((probe.target.name, probe.journey), _EMPTY)
-        return TargetHistory(
-            status=self.status(probe),
-            recent=record.outcomes(record.recent),
-            failures=record.outcomes(record.failures or ()),
+    def _status(self, record: _Record) -> TargetStatus:
+        probe = record.status.target, record.status.journey
+        return replace(
+            record.status,
+            points=record.points(),
+            next_run=self._live.next_run(*probe),
+            backoff_until=self._live.backoff_until(*probe),
         )
 
 
@@ -157,14 +81,11 @@ class History:
 class _Record:
     """What is kept of one target and journey."""
 
+    status: TargetStatus  # without points, and without what the schedule knows
     dictionaries: list[bytes] = field(default_factory=lambda: [b"", b""])
     """The first failure and the first success: zlib stores only how others differ from them."""
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=MAX_OUTCOMES))
     failures: deque[bytes] | None = None  # even an empty one takes 760 bytes
-    last: Outcome | None = None
-    decisive: Outcome | None = None
-    certificates: CertificateFacts = field(default_factory=CertificateFacts)
-    streak: Streak = field(default_factory=Streak)
     durations: array[float] = field(default_factory=lambda: array("d"))
     """Of the last probes, in seconds; not a number where the exporter stalled."""
     faults: list[str] = field(default_factory=list)
@@ -189,11 +110,7 @@ class _Record:
                 del self.durations[0], self.faults[0]
             self.durations.append(math.nan if outcome.stalled else outcome.duration)
             self.faults.append(outcome.fault.value)
-        self._observe_certificate(outcome)
-        self.last = outcome
-        if outcome.conclusive:
-            self.decisive = outcome
-        self.streak.observe(outcome)
+        self.status.observe(outcome)
 
     def outcomes(self, kept: Iterable[bytes]) -> tuple[Outcome, ...]:
         """Return outcomes, newest first."""
@@ -206,16 +123,6 @@ class _Record:
         seconds = [None if math.isnan(duration) else duration for duration in self.durations]
         return tuple(zip(seconds, self.faults, strict=True))
 
-    def _observe_certificate(self, outcome: Outcome) -> None:
-        """Keep the expiry of the certificates seen last; a refused one is fetched only once an hour."""
-        facts, first = self.certificates, not (self.last and self.last.reason is Reason.TLS)
-        facts.observe(outcome)
-        seen = any(step.tls is not None and step.tls.not_after is not None for step in outcome.steps)
-        if outcome.reason is Reason.TLS and first and not seen:
-            # The certificate that was good is not the one refused now, unless it has expired meanwhile.
-            facts.forget_valid(outcome.side, outcome.ended_at)
 
-
-_EMPTY = _Record()  # The record of a target without outcomes. Never changed.
 _WINDOW_BITS = -13  # without a header, 8 kB: the longest probe is 6 kB of JSON
 _OUTCOME = TypeAdapter(Outcome)  # takes a third of pickle's time

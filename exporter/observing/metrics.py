@@ -13,20 +13,24 @@ from itertools import chain
 from prometheus_client import PlatformCollector, ProcessCollector
 
 from exporter import __version__
-from exporter.internal_errors import InternalErrors, Part
+from exporter.internal_errors import Part
 from exporter.observing.event_loop import Yielder
-from exporter.observing.exposition import EOF, join_targets, render_collector, render_families, sample_lines
+from exporter.observing.exposition import (
+    EOF,
+    BucketCounts,
+    Values,
+    join_targets,
+    render_collector,
+    render_families,
+)
 from exporter.observing.families import EXPORTER_FAMILIES, LISTING_FAMILIES, PAGE_FAMILIES
-from exporter.observing.series import BucketCounts, Values
 from exporter.observing.target_metrics import TargetMetrics
 from exporter.outcome import Outcome, SkipCause, TransportStats
-from exporter.reasons import Reason
 from exporter.status import (
     COMPONENT_STATUSES,
     INCIDENT_IMPACTS,
     MAINTENANCE_STATES,
-    DestinationStatus,
-    EgressStatus,
+    LiveFacts,
     StatusPageReport,
 )
 from exporter.target import Journey, Target
@@ -46,44 +50,28 @@ class Metrics:
         targets: what is probed; their series exist from the start.
         buckets: upper bounds of the duration histogram, in seconds.
         federation_buckets: the same for the journey `federation`; empty for the same as `buckets`.
-        suspended: returns why sign-on of a target is suspended, None if it is not.
-        backoff_until: returns until when probes are paused, in seconds since the epoch; None if they are not.
-        destinations: returns what is known of the destinations that this exporter reports.
-        egress: returns what the egress check found; None if that is unknown, or there is no such check.
-        status_page: returns what was read of the vendor's status page; None likewise.
-        shard: returns this exporter's index, from 0, and the number of shards.
+        live: what other parts know.
         wall: seconds since the epoch.
         clock: monotonic seconds, for work that yields.
     """
 
-    def __init__(  # noqa: PLR0913  what is known elsewhere is read at each scrape
+    def __init__(
         self,
         targets: Sequence[Target],
         *,
         buckets: Sequence[float],
         federation_buckets: Sequence[float] = (),
-        suspended: Callable[[Target], Reason | None] = lambda _: None,
-        backoff_until: Callable[[Target, Journey], float | None] = lambda *_: None,
-        destinations: Callable[[], Sequence[DestinationStatus]] = tuple,
-        egress: Callable[[], EgressStatus | None] = lambda: None,
-        status_page: Callable[[], StatusPageReport | None] = lambda: None,
-        shard: Callable[[], tuple[int, int]] = lambda: (0, 1),
+        live: LiveFacts | None = None,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.transport = TransportStats()
         """Updated by the prober."""
-        self.errors = InternalErrors()
-        """Reported by every part."""
+        self._live = live or LiveFacts()
+        self.errors = self._live.errors
         self._wall = wall
         self._clock = clock
         self._buckets = dict.fromkeys(Journey, buckets) | {Journey.FEDERATION: federation_buckets or buckets}
-        self._suspended = suspended
-        self._backoff_until = backoff_until
-        self._destinations = destinations
-        self._egress = egress
-        self._status_page = status_page
-        self._shard = shard
         self._targets = {
             (target.name, journey): TargetMetrics(target, journey, self._buckets[journey])
             for target in targets
@@ -107,8 +95,8 @@ class Metrics:
         targets, yielder = tuple(self._targets.values()), Yielder(self._clock)
         for (name, journey), metrics in self._targets.items():
             with self.errors.catching(Part.METRICS, "cannot read the state of a target", target=name):
-                suspended = self._suspended(metrics.target) is not None
-                backoff_until = self._backoff_until(metrics.target, journey)
+                suspended = self._live.suspended(metrics.target) is not None
+                backoff_until = self._live.backoff_until(metrics.target, journey)
                 metrics.set_pauses(suspended=suspended, backoff_until=backoff_until)
             await yielder.yield_if_due()
         yielder = Yielder(self._clock)
@@ -128,7 +116,7 @@ class Metrics:
     def _render_target(self, target: TargetMetrics) -> None:
         name = target.target.name
         with self.errors.catching(Part.METRICS, "cannot render the metrics of a target", target=name):
-            target.rendered = tuple([sample_lines(series) for series in target.collect()])
+            target.rendered = tuple(target.collect())
             target.rendered_version, target.rendered_at = target.version, self._clock()
             target.scraped = False
 
@@ -137,8 +125,8 @@ class Metrics:
         render = partial(render_families, openmetrics=openmetrics)
         parts: tuple[Callable[[], bytes], ...] = (
             lambda: render(EXPORTER_FAMILIES, self._own_values()),
-            lambda: render(PAGE_FAMILIES, _status_page_values(self._status_page())),
-            lambda: render(LISTING_FAMILIES, _destination_values(self._destinations())),
+            lambda: render(PAGE_FAMILIES, _status_page_values(self._live.status_page())),
+            lambda: render(LISTING_FAMILIES, self._destination_values()),
             *(partial(render_collector, each, openmetrics=openmetrics) for each in self._others),
         )
         for part in parts:
@@ -148,7 +136,7 @@ class Metrics:
         yield render(EXPORTER_FAMILIES, {"internal_errors_total": counts})
 
     def _own_values(self) -> dict[str, Values]:
-        (index, count), egress = self._shard(), self._egress()
+        (index, count), egress = self._live.shard(), self._live.egress()
         known = {
             "kernel_timestamps": self.transport.kernel_timestamps,
             "egress_up": None if egress is None else egress.up,
@@ -164,6 +152,17 @@ class Metrics:
             "config_last_reload_successful": {(): self._config_good},
             "config_last_reload_success_timestamp_seconds": {(): self._config_loaded_at},
             **{name: {(): value} for name, value in known.items() if value is not None},
+        }
+
+    def _destination_values(self) -> dict[str, Values]:
+        """Return the values about destinations; what was not observed yet is absent."""
+        destinations, (shard, _) = self._live.destinations(), self._live.shard()
+        listed = [(each, each.last_success) for each in destinations if each.last_success is not None]
+        counted = listed if shard == 0 else ()  # every shard lists them all, and finds the same providers
+        return {
+            "providers": {(each.name, state): n for each, _ in counted for state, n in each.counts.items()},
+            "refresh_success": {(e.name,): e.refresh_ok for e in destinations if e.refresh_ok is not None},
+            "last_refresh_success_timestamp_seconds": {(each.name,): at for each, at in listed},
         }
 
     async def reconfigure(self, targets: Sequence[Target]) -> None:
@@ -216,16 +215,6 @@ class Metrics:
         self._config_good = good
         if good:
             self._config_loaded_at = self._wall()
-
-
-def _destination_values(destinations: Sequence[DestinationStatus]) -> dict[str, Values]:
-    """Return the values about destinations; what was not observed yet is absent."""
-    listed = [(each, each.last_success) for each in destinations if each.last_success is not None]
-    return {
-        "providers": {(each.name, state): n for each, _ in listed for state, n in each.counts.items()},
-        "refresh_success": {(e.name,): e.refresh_ok for e in destinations if e.refresh_ok is not None},
-        "last_refresh_success_timestamp_seconds": {(each.name,): at for each, at in listed},
-    }
 
 
 def _status_page_values(report: StatusPageReport | None) -> dict[str, Values]:

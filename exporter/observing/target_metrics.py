@@ -11,11 +11,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
+from exporter.observing.exposition import (
+    BucketCounts,
+    LabelValues,
+    TracedProbe,
+    Values,
+    known_value,
+    sample_lines,
+)
 from exporter.observing.families import JOURNEY_FAMILIES, TARGET_FAMILIES, TARGET_INFO
-from exporter.observing.history import CertificateFacts, Streak, endpoints_of
-from exporter.observing.series import BucketCounts, LabelValues, Series, TracedProbe, Values, known_value
 from exporter.outcome import COMPLETED, FAILED, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause, StepRecord
 from exporter.reasons import Reason, pairs_of
+from exporter.status import TargetStatus
 from exporter.target import ANY_REQUIRED, Journey, ProviderKind, Side, Target, side_of
 
 _INITIAL_CODES = ("200", "302", "400", "401", "403", "404", "429", "500", "502", "503", "504")
@@ -68,7 +75,7 @@ class TargetMetrics:
     """The metrics of one target and journey; `buckets` bounds the durations, in seconds."""
 
     def __init__(self, target: Target, journey: Journey, buckets: Sequence[float]) -> None:
-        self.target = target
+        self._status = TargetStatus(target=target, journey=journey)
         self.version = 0
         """Changes with every change of the state."""
         self.rendered: tuple[bytes, ...] = ()
@@ -78,9 +85,7 @@ class TargetMetrics:
         """Whether it was scraped since then."""
         self._journey = journey
         self._key = (target.name, journey.value)
-        self._last: Outcome | None = None
         self._last_success: float | None = None
-        self._streak = Streak()
         self._probes: Counter[LabelValues] = Counter()
         self._failures: dict[LabelValues, TracedProbe] = {}
         self._durations = BucketCounts(buckets)
@@ -91,31 +96,34 @@ class TargetMetrics:
         self._statuses: dict[LabelValues, int] = {}
         self._add_step(journey.steps[0])
         self._error_codes: Counter[LabelValues] = Counter()
-        self._certificates = CertificateFacts()
         self._skipped: Counter[LabelValues] = Counter()
-        self._backoff_until: float | None = None
         self._kind: ProviderKind | None = None
         self._source_host: str | None = None
         """Where the source answered last: settings need not name it."""
         self._suspended = False
 
-    def collect(self) -> Iterator[Series]:
-        """Yield all families, in the order of `families.py`; what was not observed has no values."""
+    @property
+    def target(self) -> Target:
+        """As configured now."""
+        return self._status.target
+
+    def collect(self) -> Iterator[bytes]:
+        """Yield the lines of each family, in the order of `families.py`; what was not observed has none."""
         probes = {"probes_total": self._failures, "probe_duration_seconds": self._durations.probes}
         values = {**self._probe_values(), **self._step_values(), **self._flow_values(), **self._plan_values()}
         for name, family in JOURNEY_FAMILIES.items():
-            yield Series(family, values.get(name, {}), self._key, probes.get(name, {}))
+            yield sample_lines(family, values.get(name, {}), self._key, probes.get(name, {}))
         labels = self._info_labels() if self._describes_target else {}
         info = TARGET_INFO._replace(labels=tuple(labels))
-        yield Series(info, {tuple(labels.values()): 1} if labels else {})
+        yield sample_lines(info, {tuple(labels.values()): 1} if labels else {})
         known = self._target_values()
         for name, family in TARGET_FAMILIES.items():
-            yield Series(family, known_value(known.get(name)), self._key[:1])
+            yield sample_lines(family, known_value(known.get(name)), self._key[:1])
 
     def observe(self, outcome: Outcome) -> None:
         """Record a finished probe."""
         self.version += 1
-        self._last = outcome
+        self._status.observe(outcome)
         pair = outcome.reason, outcome.fault
         self._probes[pair] += 1
         if not outcome.success:
@@ -125,8 +133,7 @@ class TargetMetrics:
             if not outcome.stalled:
                 probe = TracedProbe(outcome.transaction_id, outcome.duration, outcome.ended_at)
                 self._durations.observe(outcome.duration, probe)
-                self._slow += outcome.duration > self.target.timing(self._journey).latency_objective
-        self._streak.observe(outcome)
+                self._slow += outcome.duration > self._status.timing.latency_objective
         self._kind = outcome.kind or self._kind
         hosts = (record.host for record in outcome.steps if record.step == _SOURCE_STEP)
         self._source_host = next(filter(None, hosts), self._source_host)
@@ -141,7 +148,6 @@ class TargetMetrics:
             count, total = _phase_keys((step, phase))
             self._phases[count] = self._phases.get(count, 0) + 1
             self._phases[total] = self._phases.get(total, 0.0) + seconds
-        self._certificates.observe(outcome)
 
     def run_skipped(self, cause: SkipCause, count: int) -> None:
         """Count skipped runs."""
@@ -150,18 +156,16 @@ class TargetMetrics:
 
     def set_pauses(self, *, suspended: bool, backoff_until: float | None) -> None:
         """Set whether lock-out protection suspends sign-on, and until when probes are paused."""
-        if (suspended, backoff_until) != (self._suspended, self._backoff_until):
+        if (suspended, backoff_until) != (self._suspended, self._status.backoff_until):
             self.version += 1
-            self._suspended, self._backoff_until = suspended, backoff_until
+            self._suspended, self._status.backoff_until = suspended, backoff_until
 
     def adopt(self, target: Target) -> None:
         """Continue with the reloaded settings of the target; counters and state stay."""
-        before, self.target = self.target, target
-        if before == target:
+        if target == self.target:
             return
         self.version += 1
-        if endpoints_of(before) != endpoints_of(target):
-            self._certificates = CertificateFacts()
+        if self._status.adopt(target):
             self._kind = self._source_host = None
         # Statuses that were expected but never seen go, or many reloads would add up.
         seen = {key: count for key, count in self._statuses.items() if count}
@@ -199,8 +203,8 @@ class TargetMetrics:
         self._error_codes.update((step, code) for code in record.error_codes)
 
     def _probe_values(self) -> dict[str, Values]:
-        last, streak = self._last, self._streak
-        failures = streak.length if streak.failing else 0
+        status, last = self._status, self._status.last
+        failures = status.consecutive if status.failing else 0
         none_yet = _ZERO_LISTED_PROBES if self.target.listed else _ZERO_PROBES[self._journey]
         values: dict[str, Values] = {
             "probes_total": {**none_yet, **self._probes},
@@ -208,8 +212,8 @@ class TargetMetrics:
             "probes_slow_total": {(): self._slow},
             "exporter_probes_skipped_total": {**_ZERO_SKIPS, **self._skipped},
             "probe_last_success_timestamp_seconds": known_value(self._last_success),
-            "probe_consecutive_failures": known_value(None if streak.failing is None else failures),
-            "probe_state_change_timestamp_seconds": known_value(streak.since),
+            "probe_consecutive_failures": known_value(None if status.failing is None else failures),
+            "probe_state_change_timestamp_seconds": known_value(status.since),
         }
         if last is not None:
             values["probe_success"] = {(): last.success}
@@ -219,7 +223,7 @@ class TargetMetrics:
         return values
 
     def _step_values(self) -> dict[str, Values]:
-        last = self._last
+        last = self._status.last
         records = last.steps if last else ()
         timed = () if last is None or last.stalled else records
         return {
@@ -228,12 +232,12 @@ class TargetMetrics:
             "http_responses_total": self._responses,
             "http_status_code": _by_step({r.step: r.http_status_code for r in records}.items()),
             "error_codes_total": self._error_codes,
-            "tls_certificate_expiry_timestamp_seconds": _by_step(self._certificates.leaf.items()),
-            "tls_chain_expiry_timestamp_seconds": _by_step(self._certificates.chain.items()),
+            "tls_certificate_expiry_timestamp_seconds": _by_step(self._status.leaf_expiries),
+            "tls_chain_expiry_timestamp_seconds": _by_step(self._status.chain_expiries),
         }
 
     def _flow_values(self) -> dict[str, Values]:
-        records = self._last.steps if self._last else ()
+        records = self._status.last.steps if self._status.last else ()
         current = {r.step: self._status_label(r.flow_status) for r in records if r.flow_status is not None}
         own = [r for r in records if not self.target.listed or side_of(r.step) is Side.SOURCE]
         skewed = [r for r in own if r.clock_skew is not None and r.clock_skew_error is not None]
@@ -242,7 +246,7 @@ class TargetMetrics:
             "status": {
                 (step, status): current.get(step) == status
                 for (step, status), count in self._statuses.items()
-                if self._last is not None and (count or status in self.target.expected_statuses)
+                if self._status.last is not None and (count or status in self.target.expected_statuses)
             },
             "contract_check": {(r.step, check): passed for r in own for check, passed in r.checks.items()},
             "lifetime_seconds": _by_step((r.step, r.lifetime) for r in own),
@@ -251,13 +255,13 @@ class TargetMetrics:
         }
 
     def _plan_values(self) -> dict[str, Values]:
-        timing = self.target.timing(self._journey)
+        timing = self._status.timing
         return {
             "target_last_step_info": {(self.target.last_step(self._journey),): 1},
             "target_interval_seconds": {(): timing.interval},
             "target_timeout_seconds": {(): timing.timeout},
             "target_latency_objective_seconds": {(): timing.latency_objective},
-            "backoff_until_timestamp_seconds": known_value(self._backoff_until),
+            "backoff_until_timestamp_seconds": known_value(self._status.backoff_until),
         }
 
     def _target_values(self) -> dict[str, float | None]:
@@ -266,7 +270,7 @@ class TargetMetrics:
             "sign_on_suspended": self._suspended if signs_on else None,
             "secret_expiry_timestamp_seconds": self.target.secret_expires if self._describes_target else None,
         }
-        if (found := self._certificates.discovery) is not None:
+        if (found := self._status.discovery) is not None:
             known |= {
                 "signing_keys": found.signing_keys,
                 "signing_keys_hash": found.signing_keys_hash,

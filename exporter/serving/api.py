@@ -6,19 +6,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from exporter.internal_errors import Part
-from exporter.outcome import as_json, rfc3339
-from exporter.serving.expiry import soonest_first
-from exporter.serving.headline import headline
+from exporter.outcome import as_json, known, rfc3339
 from exporter.serving.health import Health, Row, health
 from exporter.serving.html import YieldIfDue, yielding
-from exporter.serving.overview import (
-    CANNOT_RENDER,
-    MAX_EXPIRIES,
-    StatusSource,
-    by_target,
-    matching,
-    worst_first,
-)
+from exporter.serving.overview import CANNOT_RENDER, StatusSource, survey
 from exporter.serving.texts import describe_outcome
 from exporter.status import TargetHistory, TargetStatus
 from exporter.target import Journey
@@ -32,24 +23,17 @@ async def targets_as_json(source: StatusSource, query: str = "") -> bytes:
     The rest of the document is about all targets, whatever the filter.
     """
     now, yield_if_due = source.now(), source.start_work()
-    rows, egress = await worst_first(source, now, yield_if_due), source.egress()
-    targets = await by_target(rows, yield_if_due)
-    soonest = soonest_first(expiry for row in rows for expiry in row.expiries)[:MAX_EXPIRIES]
-    await yield_if_due()
+    seen = await survey(source, query, now, yield_if_due)
     head = {
         "generated_at": rfc3339(now),
-        "headline": headline(targets, now, egress, source.destinations()),
-        "egress": _json(egress),
-        "expires_next": _json(soonest),
+        "headline": seen.headline,
+        "egress": _json(source.egress()),
+        "expires_next": _json(seen.expiries),
         "destinations": _json(source.destinations()),
         "status_page": _json(source.status_page()),
     }
-    await yield_if_due()
-    if query:
-        found = await matching(targets, query, yield_if_due, source.errors)
-        names = {row.status.target.name for row in found}
-        rows = [row for row in rows if row.status.target.name in names]
-    elements = (_guarded(row, source) for row in rows)
+    names = {row.status.target.name for row in seen.found}
+    elements = (_guarded(row, source) for row in seen.journeys if row.status.target.name in names)
     return _open(head, "targets") + await _array(elements, yield_if_due) + b"}\n"
 
 
@@ -68,7 +52,7 @@ async def target_as_json(histories: Sequence[TargetHistory], source: StatusSourc
 
 def _open(members: dict[str, Any], last_member: str) -> bytes:
     """Return an object up to the value of its last member."""
-    return f'{json.dumps(_known(members), separators=_COMPACT)[:-1]},"{last_member}":'.encode()
+    return f'{json.dumps(known(**members), separators=_COMPACT)[:-1]},"{last_member}":'.encode()
 
 
 async def _array(elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue) -> bytes:
@@ -79,7 +63,7 @@ async def _array(elements: Iterable[dict[str, Any]], yield_if_due: YieldIfDue) -
 def _json(value: object) -> Any:  # noqa: ANN401  any JSON
     """Return a value as JSON: every fraction is a time; what a dataclass does not know is absent."""
     if is_dataclass(value):
-        return _known({field.name: _json(getattr(value, field.name)) for field in fields(value)})
+        return known(**{field.name: _json(getattr(value, field.name)) for field in fields(value)})
     match value:
         case float():
             return rfc3339(value)
@@ -106,47 +90,41 @@ def _status(status: TargetStatus, current: Health, source: StatusSource) -> dict
     cause = status.decisive if status.failing else None
     suspended = source.suspended(target) if status.journey is Journey.FEDERATION else None
     external_url = source.external_url()
-    return _known(
-        {
-            "target": target.name,
-            "journey": status.journey.value,
-            "url": None if external_url is None else f"{external_url}/targets/{target.name}",
-            "source_environment_id": target.source_environment_id,
-            "destination_environment_id": target.destination_environment_id,
-            "client_id": target.client_id,
-            "auth_host": target.auth_host or None,
-            "destination_auth_host": target.destination_auth_host or None,
-            "kind": last and last.kind,
-            "destination": listed and listed.destination,
-            "provider": listed and listed.name,
-            "provider_id": target.provider_id,
-            "labels": dict(target.labels) or None,
-            "interval_seconds": status.timing.interval,
-            "timeout_seconds": status.timing.timeout,
-            "latency_objective_seconds": status.timing.latency_objective,
-            "expected_statuses": list(target.expected_statuses),
-            "standing": current.api,
-            "state": None if status.failing is None else "failing" if status.failing else "succeeding",
-            "unstable": status.unstable or None,
-            "since": _json(status.since),
-            "in_a_row": status.consecutive or None,
-            "reason": cause and cause.reason,
-            "fault": cause and cause.fault,
-            "finding": cause and describe_outcome(cause),
-            "sign_on_suspended": suspended,
-            "next_run": _json(status.next_run),
-            "held_until": _json(status.backoff_until),
-            "certificate_not_after": _json(status.certificate_expiry),
-            "chain_not_after": _json(status.chain_expiry),
-            "secret_expires": _json(target.secret_expires),
-            "discovery": _json(status.discovery),
-            "lifetime_seconds": flow and flow.lifetime,
-            "clock_skew_seconds": flow and flow.clock_skew,
-            "clock_skew_error_seconds": flow and flow.clock_skew_error,
-            "last": last and as_json(last),
-        }
+    return known(
+        target=target.name,
+        journey=status.journey.value,
+        url=None if external_url is None else f"{external_url}/targets/{target.name}",
+        source_environment_id=target.source_environment_id,
+        destination_environment_id=target.destination_environment_id,
+        client_id=target.client_id,
+        auth_host=target.auth_host or None,
+        destination_auth_host=target.destination_auth_host or None,
+        kind=last and last.kind,
+        destination=listed and listed.destination,
+        provider=listed and listed.name,
+        provider_id=target.provider_id,
+        labels=dict(target.labels) or None,
+        interval_seconds=status.timing.interval,
+        timeout_seconds=status.timing.timeout,
+        latency_objective_seconds=status.timing.latency_objective,
+        expected_statuses=list(target.expected_statuses),
+        standing=current.api,
+        state=None if status.failing is None else "failing" if status.failing else "succeeding",
+        unstable=status.unstable or None,
+        since=_json(status.since),
+        in_a_row=status.consecutive or None,
+        reason=cause and cause.reason,
+        fault=cause and cause.fault,
+        finding=cause and describe_outcome(cause),
+        sign_on_suspended=suspended,
+        next_run=_json(status.next_run),
+        held_until=_json(status.backoff_until),
+        certificate_not_after=_json(status.certificate_expiry),
+        chain_not_after=_json(status.chain_expiry),
+        secret_expires=_json(target.secret_expires),
+        discovery=_json(status.discovery),
+        lifetime_seconds=flow and flow.lifetime,
+        clock_skew_seconds=flow and flow.clock_skew,
+        clock_skew_error_seconds=flow and flow.clock_skew_error,
+        last=last and as_json(last),
     )
-
-
-def _known(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}

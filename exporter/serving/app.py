@@ -52,7 +52,7 @@ _PORT = re.compile(r":\d*$")
 _FIXED = re.compile(r"localhost|[\d.]+|\[[\da-f:.]+\]")
 """Hosts that no name server resolves."""
 _REBOUND = (
-    "refused: a web page may reload under this host name only if FLOW_EXPORTER_WEB__EXTERNAL_URL has it;"
+    "a web page may reload under this host name only if FLOW_EXPORTER_WEB__EXTERNAL_URL has it;"
     " from elsewhere use curl, SIGHUP, or the IP address"
 )
 
@@ -155,47 +155,33 @@ def _reload(
     reload: Callable[[], Awaitable[tuple[bool, str]]], external_url: Callable[[], str | None]
 ) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        if is_cross_site(request.headers):
-            return PlainTextResponse("refused: cross-site request", status_code=403)
-        if may_be_rebound(request.headers, external_url()):
-            return PlainTextResponse(_REBOUND, status_code=403)
+        if refusal := _reload_refusal(request.headers, external_url()):
+            return PlainTextResponse(f"refused: {refusal}", status_code=403)
         good, text = await reload()
         return PlainTextResponse(f"{text}\n", status_code=200 if good else 500)
 
     return endpoint
 
 
-def is_cross_site(headers: Headers) -> bool:
-    """Return whether a page of another site made a browser send this request.
+def _reload_refusal(headers: Headers, external_url: str | None) -> str | None:
+    """Return why a request may not reload, because a page of another site may have made a browser send it.
 
     Browsers report the site in Sec-Fetch-Site (Fetch Metadata, W3C), older ones in Origin (RFC 6454); curl
     sends neither. Headers that cannot be understood count as cross-site.
+
+    A page of a hostile site may also send it to that site's name at our address: its name server returns its
+    own address first and ours later (DNS rebinding), which the browser cannot see. That is not possible with
+    addresses, localhost, and the host of the external URL.
     """
+    sites, origins = headers.getlist("sec-fetch-site"), headers.getlist("origin")
     hosts = [host.lower() for host in headers.getlist("host")]
-    if any(site not in _OWN_SITE for site in headers.getlist("sec-fetch-site")):
-        return True
-    return any([_host(origin)] != hosts for origin in headers.getlist("origin"))
-
-
-def may_be_rebound(headers: Headers, external_url: str | None) -> bool:
-    """Return whether a page of a hostile site may have sent this request, to its own name at our address.
-
-    Its name server returns its own address first and ours later (DNS rebinding): the browser cannot see that.
-    Not possible with addresses, localhost, and the host of the external URL.
-    """
-    if "origin" not in headers and "same-origin" not in headers.getlist("sec-fetch-site"):
-        return False
-    own = urlsplit(external_url or "").hostname
-    names = [_PORT.sub("", host.lower()) for host in headers.getlist("host")]
-    return not all(name == own or _FIXED.fullmatch(name) for name in names)
-
-
-def _host(origin: str) -> str | None:
-    """Return host and port of an origin, as in `Host`; None for the opaque origin `null`."""
-    try:
-        return urlsplit(origin).netloc.lower() or None
-    except ValueError:
-        return None
+    own_origins = {f"{scheme}://{hosts[0]}" for scheme in ("http", "https")} if len(hosts) == 1 else set()
+    if not (_OWN_SITE.issuperset(sites) and own_origins.issuperset(map(str.lower, origins))):
+        return "cross-site request"
+    own, names = urlsplit(external_url or "").hostname, [_PORT.sub("", host) for host in hosts]
+    is_from_page = bool(origins) or "same-origin" in sites
+    is_safe = all(name == own or _FIXED.fullmatch(name) for name in names)
+    return _REBOUND if is_from_page and not is_safe else None
 
 
 def _pages(source: StatusSource) -> list[Route]:

@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from importlib import resources
 from itertools import groupby
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from exporter import __version__
 from exporter.durations import format_duration, format_latency
 from exporter.outcome import rfc3339
 from exporter.reasons import Fault
@@ -69,15 +71,14 @@ templates.globals |= {
     **dict.fromkeys(("api", "badge", "canonical", "query"), ""),
     "style": Markup(_STYLE),  # noqa: S704  our own file
     "script": Markup(_SCRIPT),  # noqa: S704  our own file
+    "version": __version__,
     "time": _time,
     "max_query_length": MAX_QUERY_LENGTH,
 }
 templates.filters |= {
     "clock": texts.clock,
     "duration": format_duration,
-    "last_latency": texts.last_latency,
     "latency": format_latency,
-    "next_probe": texts.next_probe,
     "ok_share": texts.ok_share,
     "relative": texts.relative,
     "result": texts.describe_result,
@@ -101,9 +102,24 @@ def render_document(title: str, body: Markup, *, root: str, page: str) -> str:
     )
 
 
-async def render(template: str, yield_if_due: YieldIfDue, **values: Any) -> bytes:  # noqa: ANN401  variables
-    """Render a page piece by piece, awaiting `yield_if_due` in between; every value is escaped."""
-    stream = templates.get_template(template).stream(**values)
+async def render(
+    template: str,
+    yield_if_due: YieldIfDue,
+    *,
+    external_url: str | None,
+    path: str = "",
+    **values: Any,  # noqa: ANN401  variables
+) -> bytes:
+    """Render the page at `path` piece by piece, awaiting `yield_if_due` in between; every value is escaped.
+
+    With a path in the external URL, links start with it: right with and without a trailing slash, and whether
+    or not the proxy strips the path. Without one the exporter cannot know its prefix: relative links work
+    behind any.
+    """
+    prefix = urlsplit(external_url or "").path.rstrip("/")
+    root = f"{prefix}/" if prefix else "../" * path.count("/")
+    canonical = "" if external_url is None else f"{external_url}/{path}"
+    stream = templates.get_template(template).stream(root=root, canonical=canonical, **values)
     stream.enable_buffering(_BUFFERED_PIECES)
     return b"".join([piece.encode() async for piece in yielding(stream, yield_if_due)])
 
@@ -129,10 +145,10 @@ def sparkline(points: Sequence[Point], interval: float) -> Markup:
     slowest = max((seconds for seconds, fault in points if fault == Fault.NONE and seconds), default=0.0)
     paths: dict[str, list[str]] = {}
     position = SPARKLINE_WIDTH - len(points)
-    for fault, group in groupby(points, key=lambda point: point[1]):
-        run = list(group)
-        paths.setdefault(fault, []).append(_outline(position, run, fault, slowest))
-        position += len(run)
+    for fault, run in groupby(points, key=lambda point: point[1]):
+        heights = [_height(point, slowest) for point in run]
+        paths.setdefault(fault, []).append(_outline(position, heights))
+        position += len(heights)
     drawn = "".join(f'<path class="{fault}" d="{"".join(runs)}"/>' for fault, runs in sorted(paths.items()))
     return Markup(  # noqa: S704  numbers and names of faults
         f'<svg class="spark" viewBox="0 0 {SPARKLINE_WIDTH} {SPARKLINE_HEIGHT}" preserveAspectRatio="none"'
@@ -140,14 +156,18 @@ def sparkline(points: Sequence[Point], interval: float) -> Markup:
     )
 
 
-def _outline(position: int, run: Sequence[Point], fault: str, slowest: float) -> str:
-    """Return the outline of neighboring probes with the same fault."""
-    if fault == Fault.NONE:
-        # At most three quarters, so that no success looks like a failure.
-        scale = SPARKLINE_HEIGHT * 3 / 4 / (slowest or 1)
-        heights: Iterable[int] = (max(1, round((seconds or 0.0) * scale)) for seconds, _ in run)
-    else:
-        heights = [SPARKLINE_HEIGHT // 2 if fault in _INCONCLUSIVE else SPARKLINE_HEIGHT] * len(run)
+def _height(point: Point, slowest: float) -> int:
+    seconds, fault = point
+    if fault in _INCONCLUSIVE:
+        return SPARKLINE_HEIGHT // 2
+    if fault != Fault.NONE:
+        return SPARKLINE_HEIGHT
+    # At most three quarters, so that no success looks like a failure.
+    return max(1, round(seconds / slowest * SPARKLINE_HEIGHT * 3 / 4)) if seconds else 1
+
+
+def _outline(position: int, heights: Iterable[int]) -> str:
+    """Return the outline of neighboring probes."""
     parts, level = [f"M{position} {SPARKLINE_HEIGHT}"], 0
     for height, same in groupby(heights):
         parts.append(f"v{level - height}h{len(list(same))}")

@@ -9,7 +9,7 @@ from exporter.reasons import Fault
 from exporter.serving.headline import has_no_network
 from exporter.serving.health import Health, advice, announce, health
 from exporter.serving.html import TITLE, render
-from exporter.serving.overview import StatusSource, root_path
+from exporter.serving.overview import StatusSource
 from exporter.serving.texts import clock, describe_outcome, describe_points
 from exporter.status import EgressStatus, TargetHistory, TargetStatus
 from exporter.target import Journey, side_of
@@ -23,7 +23,7 @@ _SEPARATE_AFTER_INTERVALS = 2.5
 
 async def target_page(histories: Sequence[TargetHistory], source: StatusSource) -> bytes:
     """Return the page of a target; `histories` are its journeys, at least one."""
-    now, target, url = source.now(), histories[0].status.target, source.external_url()
+    now, target = source.now(), histories[0].status.target
     yield_if_due, journeys = source.start_work(), []
     for history in histories:
         journeys.append(_journey(history, now, source))
@@ -32,13 +32,12 @@ async def target_page(histories: Sequence[TargetHistory], source: StatusSource) 
     return await render(
         "target.html",
         yield_if_due,
+        external_url=source.external_url(),
+        path=f"targets/{target.name}",
         title=f"{worst.badge}: {target.name} · {TITLE}",
         page="target",
         badge=worst.badge,
-        canonical=None if url is None else f"{url}/targets/{target.name}",
-        root=root_path(url) or "../",
         api=f"/{target.name}",
-        version=source.version,
         now=now,
         target=target,
         journeys=journeys,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from exporter.durations import format_duration, format_latency
 from exporter.outcome import Outcome
 from exporter.reasons import Fault, reason_text
-from exporter.status import Point, TargetStatus, count_results
+from exporter.status import Point, count_results
 from exporter.target import Journey
 
 
@@ -86,18 +86,3 @@ def ok_share(points: Sequence[Point]) -> str:
     """Return the share of successes among conclusive probes, rounded down: `98%`; empty without any."""
     failed, ok = count_results(points)
     return f"{100 * ok // (failed + ok)}%" if failed + ok else ""
-
-
-def last_latency(status: TargetStatus) -> str:
-    """Return the duration of the last probe, unless the exporter itself distorted it."""
-    last = status.last
-    if last is None or last.stalled or last.fault is Fault.EXPORTER:
-        return "-"
-    return format_latency(last.duration)
-
-
-def next_probe(status: TargetStatus, now: float) -> str:
-    """Return when the next probe starts."""
-    if status.next_run is None:
-        return "not scheduled"
-    return "due now" if status.next_run - now < 1 else relative(status.next_run, now)

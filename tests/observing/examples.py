@@ -13,7 +13,7 @@ from harness.targets import changed
 from exporter.observing import Metrics
 from exporter.outcome import CHECKS, Outcome, Phase, StepRecord, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.status import EgressStatus, StatusPageReport
+from exporter.status import EgressStatus, LiveFacts, StatusPageReport
 from exporter.target import Journey, Target
 
 SOURCE = "abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6"
@@ -42,14 +42,14 @@ class Known:
     shard: tuple[int, int] = (0, 1)
     paused_until: dict[str, float] = field(default_factory=dict)  # by target
 
-    def sources(self) -> dict[str, Any]:
-        """Return the arguments of `Metrics` by which it reads them."""
-        return {
-            "egress": lambda: self.egress,
-            "status_page": lambda: self.status_page,
-            "shard": lambda: self.shard,
-            "backoff_until": lambda target, _journey: self.paused_until.get(target.name),
-        }
+    def live(self) -> LiveFacts:
+        """Return the callables by which they read them."""
+        return LiveFacts(
+            egress=lambda: self.egress,
+            status_page=lambda: self.status_page,
+            shard=lambda: self.shard,
+            backoff_until=lambda target, _journey: self.paused_until.get(target.name),
+        )
 
 
 def a_target(**changes: Any) -> Target:  # noqa: ANN401  any field of a target or of the timing of `authorize`
@@ -150,7 +150,9 @@ def observed(
 ) -> Metrics:
     """Return the metrics of the target `emea` after these outcomes."""
     target = a_target(expected_statuses=expected, latency_objective=objective)
-    metrics = Metrics([target], buckets=BUCKETS, wall=lambda: START, backoff_until=lambda *_: paused_until)
+    metrics = Metrics(
+        [target], buckets=BUCKETS, wall=lambda: START, live=LiveFacts(backoff_until=lambda *_: paused_until)
+    )
     for outcome in outcomes:
         metrics.observe(outcome)
     return metrics

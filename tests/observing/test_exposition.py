@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from exporter.observing import Metrics
 from exporter.reasons import Fault, Reason
+from exporter.status import LiveFacts
 from exporter.target import Target
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ def test_other_tasks_run_while_a_scrape_reads_what_is_known_elsewhere() -> None:
         now += 0.001
 
     targets = [a_target(name=f"t{number}") for number in range(300)]
-    metrics = Metrics(targets, buckets=BUCKETS, clock=lambda: now, backoff_until=slow)
+    metrics = Metrics(targets, buckets=BUCKETS, clock=lambda: now, live=LiveFacts(backoff_until=slow))
     neighbour = Neighbour(lambda: now)
     asyncio.run(neighbour.beside(metrics))
     gaps = [after - before for before, after in itertools.pairwise(neighbour.times)]

@@ -21,7 +21,7 @@ from observing.federation import STEPS, a_federation, a_federation_step, a_sign_
 from exporter.observing import History, Metrics
 from exporter.outcome import Outcome, Phase
 from exporter.reasons import Fault, Reason, pairs_of
-from exporter.status import ScheduledProbe
+from exporter.status import LiveFacts
 from exporter.target import (
     ANY_REQUIRED,
     DestinationApplication,
@@ -41,7 +41,7 @@ def observed(*outcomes: Outcome, **changes: object) -> Metrics:
         [a_federation(**changes)],
         buckets=BUCKETS,
         federation_buckets=FEDERATION_BUCKETS,
-        backoff_until=lambda *_: START + 60,
+        live=LiveFacts(backoff_until=lambda *_: START + 60),
     )
     for outcome in outcomes:
         metrics.observe(outcome)
@@ -203,7 +203,7 @@ def test_a_suspended_sign_on_is_shown_as_soon_as_it_is_and_as_long() -> None:
     metrics = Metrics(
         [a_federation(), a_federation(name="apac", user=None)],
         buckets=BUCKETS,
-        suspended=lambda target: suspended.get(target.name),
+        live=LiveFacts(suspended=lambda target: suspended.get(target.name)),
     )
     assert shown(metrics, "sign_on_suspended") == [({"target": "emea"}, 0)]
     suspended["emea"] = Reason.CREDENTIALS_REJECTED
@@ -236,9 +236,9 @@ def test_a_step_of_several_connections_shows_the_certificate_that_expires_first(
         for leaf, chain in ((START + 3, START + 30), (START + 9, START + 20), (START + 6, START + 25))
     ]
     outcome = a_sign_on(4, steps=tuple(hops))
-    metrics, history = observed(outcome), History()
+    metrics, history = observed(outcome), History([a_federation()])
     history.observe(outcome)
-    status = history.status(ScheduledProbe(a_federation(), Journey.FEDERATION))
+    (status,) = history.statuses()
     assert [at for _, at in shown(metrics, "tls_certificate_expiry_timestamp_seconds")] == [START + 3]
     assert [at for _, at in shown(metrics, "tls_chain_expiry_timestamp_seconds")] == [START + 20]
     assert status.leaf_expiries == (("source_authorize", START + 3),)
@@ -269,10 +269,10 @@ def test_a_step_of_several_exchanges_shows_its_whole_time_and_the_last_response(
 
 
 def test_history_keeps_whole_federations_and_the_certificate_that_expires_first() -> None:
-    history, outcome = History(), a_sign_on()
+    history, outcome = History([a_federation()]), a_sign_on()
     history.observe(outcome)
-    status = history.status(ScheduledProbe(a_federation(), Journey.FEDERATION))
-    assert history.history(ScheduledProbe(a_federation(), Journey.FEDERATION)).recent == (outcome,)
+    (status,) = history.statuses()
+    assert [each.recent for each in history.histories("emea")] == [(outcome,)]
     assert status.certificate_expiry == START + 50 * 86_400
     assert not status.slow
 

@@ -13,7 +13,7 @@ from observing.strategies import outcomes
 from exporter.observing import History
 from exporter.outcome import Outcome, Phase, TlsFacts
 from exporter.reasons import Fault, Reason
-from exporter.status import ScheduledProbe, TargetHistory, TargetStatus
+from exporter.status import LiveFacts, TargetHistory, TargetStatus
 from exporter.target import Journey
 
 QUOTA = Reason.RATE_LIMITED, Fault.QUOTA
@@ -22,18 +22,19 @@ inconclusive = pytest.mark.parametrize("result", [QUOTA, EXPORTER])
 
 
 def observed(*outcomes: Outcome) -> History:
-    history = History()
+    history = History([a_target(), a_target(name="apac")])
     for outcome in outcomes:
         history.observe(outcome)
     return history
 
 
 def status_of(history: History, target: str = "emea") -> TargetStatus:
-    return history.status(ScheduledProbe(a_target(name=target), Journey.AUTHORIZE))
+    return history_of(history, target).status
 
 
 def history_of(history: History, target: str = "emea") -> TargetHistory:
-    return history.history(ScheduledProbe(a_target(name=target), Journey.AUTHORIZE))
+    (found,) = history.histories(target)
+    return found
 
 
 def status(*outcomes: Outcome) -> TargetStatus:
@@ -46,12 +47,13 @@ def at(second: int) -> Outcome:
 
 def test_before_the_first_outcome_only_the_schedules_facts_are_known() -> None:
     target = a_target()
-    probe = ScheduledProbe(target, Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9)
-    found = History().status(probe)
+    live = LiveFacts(next_run=lambda *_: START + 5, backoff_until=lambda *_: START + 9)
+    history = History([target], live)
+    (found,) = history.statuses()
     assert found == TargetStatus(
         target=target, journey=Journey.AUTHORIZE, next_run=START + 5, backoff_until=START + 9
     )
-    assert History().history(probe) == TargetHistory(status=found, recent=(), failures=())
+    assert history.histories("emea") == (TargetHistory(status=found, recent=(), failures=()),)
 
 
 def test_the_last_fifty_are_kept_newest_first_and_a_point_of_the_last_sixty() -> None:
@@ -142,7 +144,7 @@ def seen(expiry: float) -> Outcome:
     [
         ((refused(START - 1), refused(), refused()), START - 1),
         ((seen(START + 60), refused(ended_at=START + 61), refused(ended_at=START + 62)), START + 60),
-        ((seen(START + 9000), refused()), None),
+        ((seen(START + 9000), refused()), START + 9000),
         ((seen(START + 9000), refused(START - 1), refused()), START - 1),
         ((refused(START + 9000), refused()), START + 9000),
         ((seen(START + 9000), a_failure()), START + 9000),
@@ -150,7 +152,7 @@ def seen(expiry: float) -> Outcome:
     ids=[
         "a refused one stays known to probes that did not fetch it",
         "one that expired since it was seen stays known",
-        "a good one says nothing about the one that is refused now",
+        "a good one stays known while a refused one is not seen",
         "until that is seen",
         "a refused one that has not expired stays known",
         "a failure of another kind changes nothing",
@@ -173,9 +175,11 @@ def test_a_forgotten_target_starts_over() -> None:
     history = observed(a_failure(), a_failure(target="apac"))
     targets = a_target(), a_target(name="apac")
     for _ in range(2):
-        history.reconfigure(targets, targets[1:])
-    assert status_of(history).last is None
+        history.reconfigure(targets[1:])
+    assert history.histories("emea") == ()
     assert status_of(history, "apac").last is not None
+    history.reconfigure(targets)
+    assert status_of(history).last is None
     success = a_success()
     history.observe(success)
     known = history_of(history)
@@ -185,9 +189,9 @@ def test_a_forgotten_target_starts_over() -> None:
 def test_a_certificate_is_forgotten_if_the_host_changes_and_the_rest_is_kept() -> None:
     """Else the page would warn of a host's certificate that was never seen there."""
     history, emea = observed(seen(START)), a_target(interval=30.0)
-    history.reconfigure([a_target()], [emea])
+    history.reconfigure([emea])
     assert status_of(history).certificate_expiry == START
-    history.reconfigure([emea], [a_target(source_url="https://other.example/x")])
+    history.reconfigure([a_target(source_url="https://other.example/x")])
     assert status_of(history).certificate_expiry is None
     assert status_of(history).consecutive == 1
 
@@ -209,7 +213,7 @@ def test_what_is_kept_is_what_was_observed(outcome: Outcome) -> None:
 
 
 def test_a_full_history_adds_few_objects_for_the_garbage_collector() -> None:
-    history = History()
+    history = History([a_target()])
     gc.collect()
     before = len(gc.get_objects())
     for second in range(120):

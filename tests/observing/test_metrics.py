@@ -57,7 +57,7 @@ def some_metrics(
     *names: str, wall: Callable[[], float] = lambda: START, known: Known | None = None
 ) -> Metrics:
     targets, known = [a_target(name=name) for name in names or ("emea",)], known or Known()
-    return Metrics(targets, buckets=BUCKETS, wall=wall, clock=lambda: 0.0, **known.sources())
+    return Metrics(targets, buckets=BUCKETS, wall=wall, clock=lambda: 0.0, live=known.live())
 
 
 def busy_metrics() -> Metrics:
@@ -72,7 +72,7 @@ def busy_metrics() -> Metrics:
         ],
         buckets=BUCKETS,
         wall=lambda: START,
-        **known.sources(),
+        live=known.live(),
     )
     metrics.probe_started(0.003)
     metrics.observe(a_success(steps=(a_checked_step(),)))

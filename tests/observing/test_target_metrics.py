@@ -37,7 +37,6 @@ from exporter.observing import History, Metrics
 from exporter.outcome import CHECKS, KNOWN_STATUSES, UNKNOWN, Outcome, Phase, SkipCause
 from exporter.probing.errors import KNOWN_CODES, codes_in_document
 from exporter.reasons import Fault, Reason, pairs_of
-from exporter.status import ScheduledProbe
 from exporter.target import Journey
 
 if TYPE_CHECKING:
@@ -233,10 +232,10 @@ def test_after_only_inconclusive_probes_there_is_no_state(result: tuple[Reason, 
 
 @given(sequences)
 def test_metrics_and_pages_agree_on_the_state(outcomes: list[Outcome]) -> None:
-    history = History()
+    history = History([a_target()])
     for outcome in outcomes:
         history.observe(outcome)
-    status, metrics = history.status(ScheduledProbe(a_target(), Journey.AUTHORIZE)), page(observed(*outcomes))
+    (status,), metrics = history.statuses(), page(observed(*outcomes))
     assert metrics.value("pingone_flow_probe_state_change_timestamp_seconds") == status.since
     failures = metrics.value("pingone_flow_probe_consecutive_failures")
     assert failures == (None if status.failing is None else status.consecutive * status.failing)

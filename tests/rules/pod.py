@@ -25,7 +25,7 @@ from exporter.outcome import (
     TlsFacts,
 )
 from exporter.reasons import FAULTS, Fault, Reason
-from exporter.status import DestinationStatus, EgressStatus, StatusPageReport
+from exporter.status import DestinationStatus, EgressStatus, LiveFacts, StatusPageReport
 from exporter.target import Journey, JourneyTiming, Target
 
 MINUTE = 60.0
@@ -229,12 +229,14 @@ class _Life:
         self._metrics = Metrics(
             list(targets.values()),
             buckets=_BUCKETS,
-            suspended=lambda target: Reason.ACCOUNT_LOCKED if target.name in self._suspended else None,
-            destinations=self._destinations,
-            backoff_until=self._backoff_until,
-            egress=lambda: self._egress,
-            status_page=lambda: self._page,
-            shard=lambda: pod.shard,
+            live=LiveFacts(
+                suspended=lambda target: Reason.ACCOUNT_LOCKED if target.name in self._suspended else None,
+                destinations=self._destinations,
+                backoff_until=self._backoff_until,
+                egress=lambda: self._egress,
+                status_page=lambda: self._page,
+                shard=lambda: pod.shard,
+            ),
             wall=lambda: self._now,
             clock=lambda: self._now,
         )

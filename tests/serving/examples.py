@@ -85,7 +85,6 @@ def a_source(
     """Return a source of these."""
     known = tuple(histories)
     return StatusSource(
-        version="1.2.3",
         statuses=lambda: iter(statuses),
         history=lambda name: tuple(history for history in known if history.status.target.name == name),
         now=lambda: now,

@@ -10,8 +10,7 @@ from serving.examples import a_source, ask, web_app
 
 from exporter.observing import History
 from exporter.outcome import Outcome
-from exporter.status import ScheduledProbe
-from exporter.target import Journey
+from exporter.status import LiveFacts
 
 HOUR, DAY = 3600.0, 86_400.0
 PATHS = ("/", "/targets/emea", "/api/v1/targets", "/api/v1/targets/emea")
@@ -23,11 +22,10 @@ def ended(outcome: Outcome, at: float) -> Any:  # noqa: ANN401  fields of an out
 
 def shown(now: float, *outcomes: Outcome) -> dict[str, str]:
     """Return what the pages show after these outcomes."""
-    history = History()
+    history = History([a_target()], LiveFacts(next_run=lambda *_: now + 10))
     for outcome in outcomes:
         history.observe(outcome)
-    probe = ScheduledProbe(a_target(), Journey.AUTHORIZE, next_run=now + 10)
-    app = web_app(a_source(history.status(probe), histories=[history.history(probe)], now=now))
+    app = web_app(a_source(*history.statuses(), histories=history.histories("emea"), now=now))
     responses = {path: ask(app, path) for path in PATHS}
     assert {response.status_code for response in responses.values()} == {200}
     return {path: response.text for path, response in responses.items()}

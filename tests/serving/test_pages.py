@@ -16,6 +16,7 @@ from observing.examples import a_failure, a_success
 from serving.examples import a_history, a_source, ask, bad, good, web_app
 from serving.html import Document
 
+from exporter import __version__
 from exporter.serving import runbooks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +61,7 @@ def test_no_element_has_a_style_or_script_that_the_policy_would_block(path: str)
 
 
 def test_a_page_shows_the_version_and_that_times_are_utc() -> None:
-    assert "Version 1.2.3. All times are UTC." in Document(page("/")).text
+    assert f"Version {__version__}. All times are UTC." in Document(page("/")).text
 
 
 # Runbooks
