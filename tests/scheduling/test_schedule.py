@@ -9,18 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from scheduling.recorder import (
-    EXACT,
-    QUICK,
-    Note,
-    Probe,
-    Recorder,
-    due_runs,
-    make_outcome,
-    make_target,
-    run_schedule,
-    simulate,
-)
+from scheduling.recorder import EXACT, Probe, Recorder, due_runs, make_target, run_schedule, simulate
 from scheduling.virtual_time import EPOCH
 
 from exporter.internal_errors import InternalErrors, Part
@@ -30,8 +19,6 @@ from exporter.scheduling import FIRST_PROBE_SPACING, PeriodicJob, Schedule
 
 if TYPE_CHECKING:
     from scheduling.virtual_time import VirtualTime
-
-    from exporter.target import Journey, Target
 
 
 def stall(seconds: float) -> Callable[[VirtualTime], None]:
@@ -98,34 +85,6 @@ def test_a_run_is_skipped_once_while_the_last_probe_of_its_target_still_runs() -
         ("slow", SkipCause.OVERRUN, 1)
     ] * 4
     assert [skip.at for skip in record.skips] == pytest.approx(due[2:6], abs=EXACT)
-
-
-def test_a_run_that_comes_due_in_the_turn_in_which_the_last_probe_ends_starts_at_once() -> None:
-    """APScheduler still counts the ended probe as running then."""
-    target = make_target("t", interval=10.0)
-    due = due_runs(target, 100.0)
-
-    async def scenario(record: Recorder, time: VirtualTime) -> None:
-        ending = asyncio.Event()
-
-        async def probe(target: Target, journey: Journey) -> Outcome:
-            if len(record.begun) == 1:
-                record.begun.append(Note(time(), target.name))
-                await ending.wait()
-                return make_outcome(target.name, journey, QUICK)
-            return await record.probe(target, journey)
-
-        schedule = record.schedule([target], probe=probe)
-        schedule.start()
-        # The stall makes all three due in one turn of the loop.
-        time.loop.call_at(due[2] - 0.002, stall(0.01), time)
-        time.loop.call_at(due[2] - 0.001, ending.set)
-        await asyncio.sleep(due[4] + 1.0)
-        await schedule.stop(grace=10.0)
-
-    record = simulate(scenario)
-    assert record.starts("t") == pytest.approx([*due[:2], due[2] + 0.008, *due[3:5]], abs=EXACT)
-    assert record.skips == []
 
 
 def test_runs_that_were_due_while_the_loop_stalled_are_missed_and_the_latest_one_is_late() -> None:

@@ -178,49 +178,6 @@ def test_a_changed_target_is_probed_again_after_its_cancelled_probe_has_ended() 
     assert record.starts("t") == pytest.approx([0.0, 3.2], abs=EXACT)
 
 
-def test_a_changed_target_is_probed_again_even_if_its_cancelled_probe_does_not_end_soon() -> None:
-    async def scenario(record: Recorder, _: VirtualTime) -> None:
-        async def closing(target: Target, journey: Journey) -> Outcome:
-            try:
-                return await record.probe(target, journey)
-            finally:
-                await asyncio.sleep(3.0)
-
-        schedule = record.schedule([make_target("t", timeout=9.0)], probe=closing)
-        schedule.start()
-        await asyncio.sleep(2.0)
-        await schedule.reconfigure([make_target("t", timeout=8.0)], max_concurrent_probes=100)
-        await asyncio.sleep(1.0)
-        await schedule.stop(grace=30.0)
-
-    record = simulate(scenario, lambda *_: Probe(lasts=5.0))
-    assert record.starts("t") == pytest.approx([0.0, 3.0], abs=EXACT)
-    assert [(skip.cause, skip.count) for skip in record.skips] == [(SkipCause.CANCELLED, 1)]
-
-
-def test_a_probe_that_ends_while_its_target_is_replaced_is_not_taken_for_one_of_the_new_target() -> None:
-    """Metrics and history have forgotten the certificates of the old host by then."""
-
-    async def scenario(record: Recorder, _: VirtualTime) -> None:
-        ending = asyncio.Event()
-
-        async def probe(target: Target, journey: Journey) -> Outcome:
-            await ending.wait()
-            return replace(await record.probe(target, journey), transaction_id=target.auth_host)
-
-        before, after = ([make_target(f"t{n}", host=host) for n in range(20)] for host in ("old", "new"))
-        schedule = record.schedule(before, probe=probe)
-        schedule.start()
-        await asyncio.sleep(2.0)
-        ending.set()
-        await schedule.reconfigure(after, max_concurrent_probes=100)
-        await schedule.stop(grace=30.0)
-
-    record = simulate(scenario, lambda *_: Probe(lasts=0.0))
-    assert {outcome.transaction_id for _, outcome in record.outcomes} == {"new"}
-    assert record.skipped_count(SkipCause.CANCELLED) >= 20
-
-
 def test_a_changed_target_is_known_while_its_cancelled_probe_ends() -> None:
     known: list[tuple[bool, ...]] = []
 

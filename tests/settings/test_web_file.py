@@ -258,6 +258,11 @@ def test_a_file_that_cannot_be_used_is_reported_where_it_is_named(text: str, err
     assert reported(pems, f"tls_server_config: {text}", "tls_server_config") == expected
 
 
+def test_a_file_without_a_name_is_reported_where_its_key_is(pems: Path) -> None:
+    text = "tls_server_config:\n  cert_file: server.crt\n  key_file:\n"
+    assert reported(pems, text, "tls_server_config") == ["key_file @3: missing; TLS requires it"]
+
+
 @pytest.mark.parametrize("http2", ["true", "false"])
 def test_http2_may_be_on_or_off(http2: str, tmp_path: Path) -> None:
     assert read(tmp_path, f"http_server_config: {{http2: {http2}}}") == WebSecurity()
