@@ -44,6 +44,7 @@ class TlsServer:
     maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     ciphers: tuple[str, ...] = ()
     """OpenSSL names of the TLS 1.2 cipher suites, best first; empty for Python's default."""
+    curve: str | None = None  # OpenSSL name of the curve for the key exchange; None for OpenSSL's default
     context: ssl.SSLContext = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -53,6 +54,8 @@ class TlsServer:
         context.set_alpn_protocols(["http/1.1"])
         if self.ciphers:
             context.set_ciphers(":".join(self.ciphers))
+        if self.curve is not None:
+            context.set_ecdh_curve(self.curve)
         _load_pair(context, self.certificate, self.key)
         if self.authorities is not None:
             _load_authorities(context, AUTHORITIES, self.authorities)

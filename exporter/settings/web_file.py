@@ -42,6 +42,7 @@ _MIN_BCRYPT_COST = 4
 
 _VERIFIED = "RequireAndVerifyClientCert"
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "secp521r1", "X25519": "X25519"}
 CIPHER_SUITES = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256": "ECDHE-ECDSA-AES128-GCM-SHA256",
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384": "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -71,6 +72,14 @@ def _cipher_suite(name: str) -> str:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(CIPHER_SUITES[name])
     except ssl.SSLError:
+        raise ValueError(f"this OpenSSL does not support {name}") from None
+    return name
+
+
+def _curve(name: str) -> str:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve(_CURVES[name])
+    except (ValueError, ssl.SSLError):
         raise ValueError(f"this OpenSSL does not support {name}") from None
     return name
 
@@ -120,8 +129,11 @@ class TlsServerConfig(Section):
     cipher_suites: tuple[Annotated[Text, AfterValidator(_cipher_suite)], ...] = ()
     prefer_server_cipher_suites: bool = True  # without effect, as in Go since 1.17: the server chooses
     curve_preferences: Annotated[
-        object, require(lambda _: False, "not supported (Python's ssl has no list of curves); remove it")
-    ] = None
+        tuple[
+            Annotated[Literal["CurveP256", "CurveP384", "CurveP521", "X25519"], AfterValidator(_curve)], ...
+        ],
+        require(lambda curves: len(curves) <= 1, "Python's ssl supports one curve only"),
+    ] = ()
     max_version: Literal["TLS12", "TLS13"] = "TLS13"
     min_version: Literal["TLS12", "TLS13"] = "TLS12"
 
@@ -163,6 +175,7 @@ class TlsServerConfig(Section):
             minimum=ssl.TLSVersion.TLSv1_3 if only_tls13 else _VERSIONS[self.min_version],
             maximum=_VERSIONS[self.max_version],
             ciphers=tls12_suites,
+            curve=_CURVES[self.curve_preferences[0]] if self.curve_preferences else None,
         )
 
 

@@ -74,7 +74,7 @@ def test_tls_versions_are_bounded(
     run(scenario())
 
 
-def test_cipher_suites_are_as_configured_in_our_order(pair: Pair) -> None:
+def test_cipher_suites_in_our_order_and_the_curve_are_as_configured(pair: Pair) -> None:
     async def scenario() -> None:
         sockets, tls = local(), pair.tls()
         chosen = TlsServer(
@@ -82,14 +82,16 @@ def test_cipher_suites_are_as_configured_in_our_order(pair: Pair) -> None:
             key=tls.key,
             maximum=ssl.TLSVersion.TLSv1_2,
             ciphers=("ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+            curve="secp384r1",
         )
         client_likes = pair.client()
         client_likes.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384")
-        async with (
-            serve(app(), sockets, security=security_of(chosen)),
-            connected(sockets, client_likes) as client,
-        ):
-            assert client.writer.get_extra_info("cipher")[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
+        other_curve = pair.client()
+        other_curve.set_ecdh_curve("prime256v1")
+        async with serve(app(), sockets, security=security_of(chosen)):
+            async with connected(sockets, client_likes) as client:
+                assert client.writer.get_extra_info("cipher")[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
+            assert await is_refused(sockets, other_curve)
 
     run(scenario())
 

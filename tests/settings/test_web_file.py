@@ -118,6 +118,7 @@ def test_every_key_of_tls_that_python_supports_is_accepted(pems: Path) -> None:
   max_version: TLS12
   cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_RSA_WITH_AES_128_CBC_SHA]
   prefer_server_cipher_suites: false
+  curve_preferences: [CurveP384]
 """,
     )
 
@@ -127,6 +128,7 @@ def test_every_key_of_tls_that_python_supports_is_accepted(pems: Path) -> None:
         certificate_required=False,
         maximum=ssl.TLSVersion.TLSv1_2,
         ciphers=("ECDHE-RSA-AES256-GCM-SHA384", "AES128-SHA"),
+        curve="secp384r1",
     )
 
 
@@ -202,8 +204,12 @@ def test_only_suites_of_tls_1_3_disable_tls_1_2(pems: Path) -> None:
         ("  max_version: 1.2\n", "max_version @4: expected TLS12 or TLS13"),
         ("  max_version: TLS12\n  min_version: TLS13\n", "min_version @5: must not be above max_version"),
         (
-            "  curve_preferences: [CurveP256]\n",
-            "curve_preferences @4: not supported (Python's ssl has no list of curves); remove it",
+            "  curve_preferences: [X25519, CurveP256]\n",
+            "curve_preferences @4: Python's ssl supports one curve only",
+        ),
+        (
+            "  curve_preferences: [Curve25519]\n",
+            "curve_preferences @4: expected CurveP256, CurveP384, CurveP521 or X25519",
         ),
         ("  cert: x\n", "cert @4: cert and cert_file are mutually exclusive"),
         (
@@ -261,6 +267,15 @@ def test_a_file_that_cannot_be_used_is_reported_where_it_is_named(text: str, err
 def test_a_file_without_a_name_is_reported_where_its_key_is(pems: Path) -> None:
     text = "tls_server_config:\n  cert_file: server.crt\n  key_file:\n"
     assert reported(pems, text, "tls_server_config") == ["key_file @3: missing; TLS requires it"]
+
+
+def test_a_curve_that_this_openssl_lacks_is_an_error(pems: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise ValueError("unknown elliptic curve name")
+
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", unknown)
+    (line,) = reported(pems, PAIR + "  curve_preferences: [X25519]\n", "tls_server_config")
+    assert line == "curve_preferences @4: this OpenSSL does not support X25519"
 
 
 @pytest.mark.parametrize("http2", ["true", "false"])
