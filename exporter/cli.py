@@ -281,6 +281,7 @@ def _add_simulate(add: _Add) -> None:
 
 
 def _add_completion(add: _Add) -> None:
-    examples = "completion bash >>~/.bash_completion", "completion zsh >>~/.zshrc"
+    fish = f"completion fish >~/.config/fish/completions/{_PROGRAM}.fish"
+    examples = "completion bash >>~/.bash_completion", "completion zsh >>~/.zshrc", fish
     shell = add("completion", _completion, "print shell completion", *examples)
-    shell.add_argument("shell", choices=[*SHELLS, "targets"], metavar="{bash,zsh}")
+    shell.add_argument("shell", choices=[*SHELLS, "targets"], metavar="{bash,zsh,fish}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from exporter.settings import FLAGS
 
-SHELLS = ("bash", "zsh")
+SHELLS = ("bash", "zsh", "fish")
 _BASH = """\
 _pingone_flow_exporter() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} command="" words="" each
@@ -30,6 +30,10 @@ _pingone_flow_exporter() {{
 complete -o default -F _pingone_flow_exporter {program}
 """
 _ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
+_FISH = """\
+complete -c {program} -n __fish_use_subcommand -a '{commands}'
+{cases}
+"""
 
 
 def completion(shell: str, program: str, usages: Mapping[str, str]) -> str:
@@ -39,7 +43,11 @@ def completion(shell: str, program: str, usages: Mapping[str, str]) -> str:
     }
     words["probe"] += f" $({program} completion targets 2>/dev/null)"
     words["completion"] += f" {' '.join(SHELLS)}"
-    cases = "\n".join(f'      {name}) words="{text}" ;;' for name, text in words.items())
+    if shell == "fish":
+        words["probe"] = words["probe"].replace("$(", "(")
+        form, text = "complete -c {program} -n '__fish_seen_subcommand_from {0}' -a '{1}'", _FISH
+    else:
+        form, text = '      {0}) words="{1}" ;;', _BASH if shell == "bash" else f"{_ZSH}{_BASH}"
+    cases = "\n".join(form.format(*each, program=program) for each in words.items())
     commands = " ".join([*words, "--help", "--version", *FLAGS])
-    script = _BASH if shell == "bash" else f"{_ZSH}{_BASH}"
-    return script.format(program=program, commands=commands, names="|".join(words), cases=cases).rstrip()
+    return text.format(program=program, commands=commands, names="|".join(words), cases=cases).rstrip()
