@@ -143,7 +143,16 @@ class _Explainer:
             return f"no targets; for a target named EXAMPLE, set {', '.join(names)}"
         model = cast("type[BaseModel]", _find(self._model, path[:-1]))
         meaning, *_ = re.split("[;:]", model.model_fields[path[-1]].description or "")
-        return f"missing; set it to the {meaning.replace('`', '')}"
+        message = f"missing; set it to the {meaning.replace('`', '')}"
+        # TARGETS__PARTNR__REGION, where TARGETS__PARTNER__CLIENT_ID is set
+        own = (*REQUIRED, "environment_id", "redirect_uri")
+        is_new = not any((*path[:2], name) in self._raw.values for name in own)
+        if path[0] in {"targets", "destinations"} and is_new and self._guesses > 0:
+            named = {keys[1] for keys in self._paths if keys[0] == path[0] and keys[2:] == path[2:]}
+            self._guesses -= 1 + len(named) // 100
+            for similar in get_close_matches(path[1], named, n=1, cutoff=MIN_SIMILARITY):
+                message += f", or correct the name if you mean {printable(similar)}"
+        return message
 
     def _unknown(self, path: Keys, location: Location) -> str:
         if path in _NO_DEFAULTS:

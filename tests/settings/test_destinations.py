@@ -187,6 +187,24 @@ def test_what_every_destination_needs_is_named() -> None:
     ]
 
 
+def test_the_destination_that_a_misspelled_name_may_mean_is_shown() -> None:
+    found = errors({**EMEA, **NEEDED, f"{HUB[:-2]}B__REGION": "EU"})
+    assert [line.partition(":")[0] for line in found] == [
+        f"{HUB[:-2]}B__{name}" for name in ("CLIENT_ID", "ENVIRONMENT_ID", "REDIRECT_URI")
+    ]
+    assert all(line.endswith(", or correct the name if you mean hub") for line in found)
+
+
+def test_a_destination_that_has_its_environment_is_not_a_misspelled_one() -> None:
+    (found,) = errors(
+        {**EMEA, **NEEDED, f"{HUB[:-2]}2__ENVIRONMENT_ID": DESTINATION, f"{HUB[:-2]}2__REDIRECT_URI": "a:b"}
+    )
+    assert (
+        found
+        == f"{HUB[:-2]}2__CLIENT_ID: missing; set it to the client ID of an application of the destination"
+    )
+
+
 def test_a_destination_answers_at_one_place() -> None:
     both = {f"{HUB}REGION": "EU", f"{HUB}AUTH_URL": "https://login.example"}
     assert errors(NEEDED | both) == [f"{HUB}REGION: REGION and AUTH_URL are mutually exclusive"]

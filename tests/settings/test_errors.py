@@ -241,6 +241,23 @@ def test_a_group_is_not_a_setting(name: str, advice: str) -> None:
     assert of_name(name) == [f"{name}: not a single setting; {advice}"]
 
 
+@pytest.mark.parametrize("field", ["REGION", "INTERVAL"])
+def test_the_target_that_a_misspelled_name_may_mean_is_shown(field: str) -> None:
+    found = of_name(f"{TT}EMAE__{field}", {"REGION": "EU", "INTERVAL": "30s"}[field])
+    meant = ", or correct the name if you mean emea"
+    assert found == sorted(f"{TT}EMAE__{name}: {message}{meant}" for name, message in MISSING.items())
+
+
+def test_a_target_that_has_an_id_or_another_name_is_not_a_misspelled_one() -> None:
+    assert of_name(f"{TT}EMAE__CLIENT_ID") == sorted(
+        f"{TT}EMAE__{name}: {MISSING[name]}"
+        for name in ("SOURCE_ENVIRONMENT_ID", "DESTINATION_ENVIRONMENT_ID")
+    )
+    assert of_name(f"{TT}WEST__REGION", "EU") == sorted(
+        f"{TT}WEST__{name}: {message}" for name, message in MISSING.items()
+    )
+
+
 def test_a_group_that_another_variable_sets_a_member_of_conflicts_with_it(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"{P}LOG=loud\n{T}INTERVAL__X=1\n")
     assert errors({**EMEA, f"{P}LOG__LEVEL": "info", f"{T}INTERVAL": "30s"}, tmp_path) == [
