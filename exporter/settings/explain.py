@@ -38,6 +38,11 @@ _TARGET_SETTING = re.compile(
     rf"targets_+([a-z0-9]+(?:_[a-z0-9]+)*?)_+({'|'.join(TargetSettings.model_fields)})"
 )
 """In `targets_emea_destination_region`, the target is `emea`, not `emea_destination`."""
+_SERVICE_LINK = re.compile(
+    r"(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_\w+)?)=.*"
+    r"|(?:\w+_)?PORT=(?:tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
 
 
 def explain(error: ValidationError, raw: RawSettings, model: type[BaseModel]) -> list[InvalidSetting]:
@@ -159,6 +164,10 @@ class _Explainer:
             return f"cannot be a default; set {path[-1].upper()} of each target"
         if meant := self._guess(path):
             return f"{_UNKNOWN}; did you mean {_spell(meant, location)}?"
+        value = self._raw.values[path].value if path in self._raw.values else ""
+        if _SERVICE_LINK.fullmatch(f"{location.variable[len(PREFIX) :].upper()}={value}"):
+            hint = "set enableServiceLinks: false for the pod"
+            return f"{_UNKNOWN}; it looks like a Kubernetes service link; {hint}"
         return _UNKNOWN
 
     def _mapping_expected(self, path: Keys, location: Location) -> str:

@@ -280,6 +280,31 @@ def test_a_name_of_any_bytes_and_length_is_shown_safely() -> None:
     assert len(line) < 240
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (f"{P}SERVICE_HOST", "10.0.0.1"),
+        (f"{P}SERVICE_PORT", "9988"),
+        (f"{P}SERVICE_PORT_HTTP_METRICS", "9988"),
+        (f"{P}PORT", "tcp://10.0.0.1:9988"),
+        (f"{P}PORT_9988_TCP", "tcp://10.0.0.1:9988"),
+        (f"{P}PORT_9988_TCP_ADDR", "10.0.0.1"),
+        (f"{P}CANARY_PORT", "udp://10.0.0.1:53"),
+    ],
+)
+def test_a_kubernetes_service_link_is_recognized(name: str, value: str) -> None:
+    assert of_name(name, value) == [
+        (
+            f"{name}: unknown setting; it looks like a Kubernetes service link; "
+            "set enableServiceLinks: false for the pod"
+        )
+    ]
+
+
+def test_a_port_that_no_service_link_would_have_is_just_unknown() -> None:
+    assert of_name(f"{P}PORT", "9988") == [f"{P}PORT: unknown setting"]
+
+
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_quotes_around_a_value_of_the_environment_are_an_error(quote: str) -> None:
     message = "value is enclosed in quotes; remove them (docker --env-file keeps quotes)"
