@@ -14,8 +14,7 @@ from exporter.outcome import KNOWN_STATUSES
 from exporter.process import environment_warnings
 from exporter.scheduling import first_delays
 from exporter.settings import Config, InvalidSetting
-from exporter.target import ANY_REQUIRED, IpFamily, Journey, ReadyBy, Side, SourceKind, Target, side_of
-from exporter.tls import WebSecurity
+from exporter.target import ANY_REQUIRED, IpFamily, Journey, Side, SourceKind, Target, side_of
 
 _MAX_ROWS = 20
 """Rows of a table of loads, heaviest first; if there are more targets, each is shown on one line."""
@@ -272,7 +271,9 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
         yield "shard", f"index {shard.index} of {shard.count}, with {own} of {len(config.enabled)} targets"
     yield "disabled targets", ", ".join(target.name for target in config.disabled)
     yield "listen addresses", ", ".join(map(str, web.listen_address))
-    yield "web security", None if config.security is None else ", ".join(_security(config.security))
+    if (security := config.security) is not None:
+        users = count(len(security.users), "user") if security.users else "no users"
+        yield "web security", f"{'no TLS' if security.tls is None else 'TLS'}, {users}"
     yield "health addresses", ", ".join(map(str, web.health_listen_address or ()))
     yield "external URL", web.external_url
     yield "Grafana URL", web.grafana_url
@@ -287,20 +288,6 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
         yield "status page", f"{_without_query(page.url)}, every {format_duration(page.interval)}"
         yield "status components", ", ".join(page.components) or _NONE
     yield "log", f"{config.log.format}, from level {config.log.level}"
-
-
-def _security(security: WebSecurity) -> Iterator[str]:
-    if security.tls is None:
-        yield "no TLS"
-    elif security.tls.authorities is None:
-        yield "TLS"
-    else:
-        yield f"TLS, client certificates {'required' if security.tls.certificate_required else 'optional'}"
-    yield count(len(security.users), "user") if security.users else "no login"
-    if security.headers:
-        yield f"headers {' '.join(name for name, _ in security.headers)}"
-    if security.rate_limit is not None:
-        yield f"at most {1 / security.rate_limit.interval:g} requests per second"
 
 
 def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:
@@ -330,14 +317,6 @@ def _target_warnings(targets: Iterable[Target]) -> Iterator[str]:
 
 def _warnings(target: Target) -> Iterator[str]:
     """Yield warnings of a target's settings."""
-    for journey in target.journeys:
-        timing = target.timing(journey)
-        if timing.latency_objective >= timing.timeout:
-            prefix = "" if journey is Journey.AUTHORIZE else f"{journey.upper()}_"
-            yield (
-                f"{prefix}LATENCY_OBJECTIVE is not shorter than the timeout, so no success ever counts as "
-                "slow; decrease it"
-            )
     # A new status of PingOne, or a typo.
     for status in sorted(set(target.expected_statuses) - KNOWN_STATUSES - {ANY_REQUIRED}):
         similar = get_close_matches(status, sorted(KNOWN_STATUSES), n=1)
@@ -381,11 +360,6 @@ def _federation_warnings(target: Target) -> Iterator[str]:
         yield (
             "DESTINATION_CLIENT_SECRET is set, but USERNAME and PASSWORD are not, so probes end after "
             "source_authorize and never use it; set all of them"
-        )
-    if target.ready_by is ReadyBy.LOGIN_PAGE and target.source_kind is SourceKind.PINGONE:
-        yield (
-            "READY_BY=login_page is for providers that are not PingOne, and SOURCE_KIND is pingone; set "
-            "SOURCE_KIND to oidc or auto"
         )
 
 

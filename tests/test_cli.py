@@ -88,7 +88,7 @@ def test_an_address_that_cannot_be_listened_on_is_explained_by_its_flag(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert cli.main(["run", "--web.listen-address", address]) == 1
-    hint = "address already in use; is another exporter running? Use --web.listen-address to change it"
+    hint = "address already in use; use --web.listen-address to change it"
     assert capsys.readouterr() == ("", f"cannot listen on {address}: {hint}\n")
 
 
@@ -199,7 +199,7 @@ def test_settings_are_flags_before_or_after_the_command(
     shown = capsys.readouterr().out
     assert "  log                     json, from level debug\n" in shown
     assert "  listen addresses        :1, :2\n" in shown
-    assert "  web security            no TLS, no login\n" in shown
+    assert "  web security            no TLS, no users\n" in shown
     ran: list[Config] = []
     monkeypatch.setattr(exporter.daemon, "run", lambda config, read: ran.extend([config, read()]))
     assert cli.main(before) == 0

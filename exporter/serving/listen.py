@@ -42,13 +42,14 @@ def bind(addresses: Sequence[tuple[str, int]], *, setting: str = SETTING) -> lis
         sockets: list[socket.socket] = []
         for host, port in addresses:
             both = host == "::" and ("0.0.0.0", port) not in addresses  # noqa: S104  compared, not listened on
-            listed = port in {sock.getsockname()[1] for sock in sockets}
             try:
                 sockets.extend(map(opened.enter_context, _at(host, port, both=both)))
             except (OSError, UnicodeError) as error:
-                text = _cause(error, port, setting, listed=listed)
+                cause = "the host name does not resolve"
+                if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
+                    cause = os.strerror(error.errno or 0).lower()
                 shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-                raise ListenError(f"cannot listen on {shown}: {text}") from error
+                raise ListenError(f"cannot listen on {shown}: {cause}; use {setting} to change it") from error
         opened.pop_all()
         return sockets
 
@@ -86,17 +87,3 @@ def _listen(
     # the client's delayed acknowledgement.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
-
-
-def _cause(error: OSError | UnicodeError, port: int, setting: str, *, listed: bool) -> str:
-    if isinstance(error, UnicodeError | socket.gaierror):
-        return f"the host name does not resolve; use {setting}=:{port} to listen on all addresses"
-    match error.errno:
-        case errno.EADDRINUSE:
-            question = f"is it listed twice in {setting}" if listed else "is another exporter running"
-            return f"address already in use; {question}? Use {setting} to change it"
-        case errno.EACCES | errno.EPERM:
-            return f"permission denied; use {setting} to set a port above 1023, which needs no privilege"
-        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
-            return f"this machine has no such address; use {setting}=:{port} to listen on all addresses"
-    return f"{os.strerror(error.errno or 0).lower()}; use {setting} to change the address"

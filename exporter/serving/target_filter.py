@@ -22,8 +22,6 @@ _TERM = re.compile(r'(?:(?P<field>[A-Za-z][A-Za-z0-9_]*):)?(?:"(?P<quoted>[^"]*)
 _STATE = "state"
 _PARTIAL = frozenset({"name", "host", "destination", "provider"})
 """Fields in which a part of a word is enough: `host:pingone`. In labels `tier:1` must not match 10."""
-_EXACT = frozenset({"journey", "reason", "fault"})
-"""Fields that are matched only as `field:value`: most targets share their values."""
 
 
 class Term(NamedTuple):
@@ -63,10 +61,6 @@ def _fields(row: Row) -> Iterator[tuple[str, str]]:
     if target.listed is not None:
         yield "destination", target.listed.destination
         yield "provider", target.listed.name.lower()
-    if status.failing and status.decisive is not None:
-        yield "reason", status.decisive.reason.value
-        yield "fault", status.decisive.fault.value
-    yield from (("journey", journey.value) for journey in target.journeys)
     yield from ((key, value.lower()) for key, value in target.labels)
 
 
@@ -74,7 +68,7 @@ def _term_matches(term: Term, fields: list[tuple[str, str]]) -> bool:
     known = [value for name, value in fields if name == term.field]
     if term.field is None or not known:
         # A colon may also be part of a word, as in localhost:9443.
-        return any(term.text.strip('"') in value for name, value in fields if name not in _EXACT)
+        return any(term.text.strip('"') in value for _, value in fields)
     if term.field in _PARTIAL:
         return any(term.value in value for value in known)
     if term.field == _STATE:

@@ -36,22 +36,13 @@ def span(seconds: float) -> str:
     return f"{max(int(seconds), 0)} s"  # the clock may have been set back
 
 
-def latency_range(low: float, high: float) -> str:
-    """Format a range of latencies: `2.8-36 ms`, `870 ms-1.20 s`."""
-    first, last = format_latency(low), format_latency(high)
-    if first == last:
-        return first
-    value, unit = first.split(" ")
-    return f"{value}-{last}" if last.endswith(f" {unit}") else f"{first}-{last}"
-
-
 def describe_points(points: Sequence[Point], interval: float) -> str:
-    """Describe the last probes in one line: how many were ok, how fast, how many failed."""
+    """Describe the last probes in one line: how many were ok, how slow, how many failed."""
     if not points:
         return "No probes yet"
     failed, ok = count_results(points)
     took = [seconds for seconds, fault in points if fault == Fault.NONE and seconds is not None]
-    parts = [f"{ok} ok ({latency_range(min(took), max(took))})" if took else f"{ok} ok"]
+    parts = [f"{ok} ok (at most {format_latency(max(took))})" if took else f"{ok} ok"]
     counts = {"failed": failed, "inconclusive": len(points) - ok - failed}
     parts += [f"{number} {kind}" for kind, number in counts.items() if number]
     probes = f"{len(points)} probes (one every {format_duration(interval)})" if len(points) > 1 else "probe"

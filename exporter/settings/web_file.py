@@ -38,7 +38,7 @@ MAX_BCRYPT_COST = 16
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?")
 # The last letter of a salt has four bits that count: Go ignores the others, bcrypt's own library does not.
 _HASH = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
-_MIN_POSSIBLE_COST, _MAX_POSSIBLE_COST = 4, 31
+_MIN_BCRYPT_COST = 4
 
 _VERIFIED = "RequireAndVerifyClientCert"
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
@@ -86,15 +86,13 @@ def _curve(name: str) -> str:
 
 def _bcrypt_hash(value: object) -> str:
     match = _HASH.fullmatch(value) if isinstance(value, str) else None
-    if match is None or not _MIN_POSSIBLE_COST <= int(match["cost"]) <= _MAX_POSSIBLE_COST:
-        raise ValueError("invalid bcrypt hash; create one with htpasswd -nBC 10")
-    if int(match["cost"]) > MAX_BCRYPT_COST:
-        raise ValueError(
-            f"cost above {MAX_BCRYPT_COST}: a login would take many seconds; hash with a cost of 10 to 12"
-        )
+    if match is None or not _MIN_BCRYPT_COST <= int(match["cost"]) <= MAX_BCRYPT_COST:
+        costs = f"{_MIN_BCRYPT_COST} to {MAX_BCRYPT_COST}"
+        raise ValueError(f"expected a bcrypt hash of cost {costs}; create one with htpasswd -nBC 10")
     return match.string
 
 
+_USERS = ("basic_auth_users",)
 _TLS_FILES = tuple(("tls_server_config", name) for name in ("cert_file", "key_file", "client_ca_file"))
 
 Text = Annotated[str, BeforeValidator(check_characters)]
@@ -244,11 +242,8 @@ def read_web_file(path: Path, named_at: Location) -> tuple[WebSecurity | None, R
     """
     raw = read_yaml_file(path, named_at, MAX_BYTES)
     # A key without a value is not set. A user without a hash is an error: without users, the port is open.
-    raw.values = {
-        keys: each
-        for keys, each in raw.values.items()
-        if each.value not in (None, "") or keys[:-1] == ("basic_auth_users",)
-    }
+    empty = [keys for keys, each in raw.values.items() if each.value in (None, "") and keys[:-1] != _USERS]
+    raw.items |= {keys: raw.values.pop(keys).location for keys in empty}
     named = (raw.values[keys].value for keys in _TLS_FILES if keys in raw.values)
     raw.note(*(path.parent / file for file in named if isinstance(file, str)))
     if not raw.complete:

@@ -303,7 +303,7 @@ def test_an_incomplete_probe_is_neither_ok_nor_in_the_picture() -> None:
     assert "incomplete ended before sign_on: lock-out protection withheld the password" in document.text
     assert not document.all("figure")
     document = page(a_history(early, a_success(journey=Journey.FEDERATION), journey=Journey.FEDERATION))
-    assert "Last probe: 1 ok (300 ms)" in document.text
+    assert "Last probe: 1 ok (at most 300 ms)" in document.text
     failed = a_failure(journey=Journey.FEDERATION, transaction_id="tx-0", ended_at=START - 60)
     document = page(a_history(failed, early, journey=Journey.FEDERATION, consecutive=3))
     assert " until now " in document.text, "it does not end the incident"

@@ -215,7 +215,7 @@ def test_a_destination_answers_at_one_place() -> None:
     [
         ("A" * 28, "must have at most 27 characters"),
         ("A__B", "unknown setting"),
-        ("A-B", "invalid destination name; use letters and digits in groups joined by single underscores"),
+        ("A-B", "invalid name; use letters and digits in groups joined by single underscores"),
     ],
 )
 def test_a_destinations_name_leaves_room_for_those_of_its_targets(name: str, wrong: str) -> None:

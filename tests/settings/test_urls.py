@@ -28,17 +28,9 @@ NO_DOMAIN = "invalid domain; use a host without scheme and path, e.g. login.exam
 NO_URI = "invalid absolute URI; use e.g. https://app.example.com/callback"
 NO_LISTENER = "invalid listen address; use host:port, e.g. :9988, 127.0.0.1:9988 or [::1]:9988"
 BEYOND_ASCII = "host must be ASCII; write it in punycode, e.g. xn--bcher-kva.example"
-NO_PROXY = "invalid proxy URL; use e.g. http://proxy.example.com:3128"
-OTHER_PROXY = (
-    "https and socks proxies are not supported; use an http proxy, e.g. http://proxy.example.com:3128 "
-    "(it also reaches https targets)"
-)
+NO_PROXY = "invalid URL of an http proxy; use e.g. http://proxy.example.com:3128"
 NO_PORT = "port missing; use e.g. http://proxy.example.com:3128"
-NO_PATH = "must not contain a path, query or fragment; use e.g. http://proxy.example.com:3128"
-NOT_ENCODED = "user and password must be percent-encoded, e.g. %40 for @ and %2F for /"
-ALONE = "needs both user and password, as in http://user:password@proxy.example.com:3128"
-COLON = "user must not contain a colon (%3A); no proxy can parse it"
-NOT_TEXT = "user and password must be UTF-8 without control characters"
+NO_LOGIN = "needs user and password, percent-encoded, as in http://user:p%40ss@proxy.example.com:3128"
 NO_CHECK_URL = "invalid http or https URL; use e.g. https://www.example.com/"
 NO_USER = "must not contain a user or password; write an @ elsewhere as %40"
 NO_FRAGMENT = "must not contain a fragment (#)"
@@ -331,40 +323,33 @@ def test_the_url_of_a_proxy_is_kept_byte_for_byte(text: str) -> None:
         ("http://1.2.3:3128", NO_PROXY),
         ("http://[fe80::1%eth0]:3128", NO_PROXY),
         ("http://bücher.example:3128", BEYOND_ASCII),
-        ("https://proxy.example:3128", OTHER_PROXY),
-        ("HTTPS://user:password@proxy.example", OTHER_PROXY),
-        ("socks://proxy.example:1080", OTHER_PROXY),
-        ("socks4a://proxy.example:1080", OTHER_PROXY),
-        ("SOCKS5h://proxy.example:1080", OTHER_PROXY),
+        ("https://proxy.example:3128", NO_PROXY),
+        ("HTTPS://user:password@proxy.example", NO_PROXY),
+        ("socks://proxy.example:1080", NO_PROXY),
+        ("socks4a://proxy.example:1080", NO_PROXY),
+        ("SOCKS5h://proxy.example:1080", NO_PROXY),
         ("http://proxy.example", NO_PORT),
         ("http://user:password@proxy.example/", NO_PORT),
         ("http://[::1]", NO_PORT),
-        ("http://proxy.example:3128/path", NO_PATH),
-        ("http://proxy.example:3128//", NO_PATH),
-        ("http://proxy.example:3128?x", NO_PATH),
-        ("http://proxy.example:3128/?", NO_PATH),
-        ("http://proxy.example:3128#", NO_PATH),
-        ("http://proxy.example/path", NO_PATH),
-        ("http://proxy.example\\:3128", NO_PATH),
-        ("http://user:p@ss@proxy.example:3128", NOT_ENCODED),
-        ("http://user:80/ss@proxy.example:3128", NOT_ENCODED),
-        ("http://user:80?ss@proxy.example:3128", NOT_ENCODED),
-        ("http://user:80#ss@proxy.example:3128", NOT_ENCODED),
-        ("http://user:p%zz@proxy.example:3128", NOT_ENCODED),
-        ("http://DOMAIN\\user:password@proxy.example:3128", NOT_ENCODED),
-        ("http://user:pässword@proxy.example:3128", NOT_ENCODED),
-        ("http://user:pass word@proxy.example:3128", NOT_ENCODED),
-        ("http://@proxy.example:3128", ALONE),
-        ("http://user@proxy.example:3128", ALONE),
-        ("http://:password@proxy.example:3128", ALONE),
-        ("http://:@proxy.example:3128", ALONE),
-        ("http://us%3Aer:password@proxy.example:3128", COLON),
-        ("http://us%3aer:password@proxy.example:3128", COLON),
-        ("http://user:p%FF@proxy.example:3128", NOT_TEXT),
-        ("http://user:p%0D%0Ax@proxy.example:3128", NOT_TEXT),
-        ("http://us%00er:password@proxy.example:3128", NOT_TEXT),
-        ("http://user:p%7F@proxy.example:3128", NOT_TEXT),
-        ("http://user:p%C2%85@proxy.example:3128", NOT_TEXT),
+        ("http://proxy.example:3128/path", NO_PROXY),
+        ("http://proxy.example:3128//", NO_PROXY),
+        ("http://proxy.example:3128?x", NO_PROXY),
+        ("http://proxy.example:3128/?", NO_PROXY),
+        ("http://proxy.example:3128#", NO_PROXY),
+        ("http://proxy.example/path", NO_PROXY),
+        ("http://proxy.example\\:3128", NO_PROXY),
+        ("http://user:p@ss@proxy.example:3128", NO_LOGIN),
+        ("http://user:80/ss@proxy.example:3128", NO_LOGIN),
+        ("http://user:80?ss@proxy.example:3128", NO_LOGIN),
+        ("http://user:80#ss@proxy.example:3128", NO_LOGIN),
+        ("http://user:p%zz@proxy.example:3128", NO_LOGIN),
+        ("http://DOMAIN\\user:password@proxy.example:3128", NO_LOGIN),
+        ("http://user:pässword@proxy.example:3128", NO_LOGIN),
+        ("http://user:pass word@proxy.example:3128", NO_LOGIN),
+        ("http://@proxy.example:3128", NO_LOGIN),
+        ("http://user@proxy.example:3128", NO_LOGIN),
+        ("http://:password@proxy.example:3128", NO_LOGIN),
+        ("http://:@proxy.example:3128", NO_LOGIN),
     ],
 )
 def test_an_invalid_proxy_is_reported(text: str, wrong: str) -> None:

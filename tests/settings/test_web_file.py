@@ -264,6 +264,11 @@ def test_a_file_that_cannot_be_used_is_reported_where_it_is_named(text: str, err
     assert reported(pems, f"tls_server_config: {text}", "tls_server_config") == expected
 
 
+def test_a_file_without_a_name_is_reported_where_its_key_is(pems: Path) -> None:
+    text = "tls_server_config:\n  cert_file: server.crt\n  key_file:\n"
+    assert reported(pems, text, "tls_server_config") == ["key_file @3: missing; TLS requires it"]
+
+
 def test_a_curve_that_this_openssl_lacks_is_an_error(pems: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object) -> None:
         raise ValueError("unknown elliptic curve name")
@@ -320,7 +325,7 @@ def test_an_invalid_header_is_reported(text: str, error: str, tmp_path: Path) ->
     assert reported(tmp_path, written, "http_server_config.headers") == [error]
 
 
-NO_HASH = "invalid bcrypt hash; create one with htpasswd -nBC 10"
+NO_HASH = "expected a bcrypt hash of cost 4 to 16; create one with htpasswd -nBC 10"
 
 
 @pytest.mark.parametrize(
@@ -348,12 +353,7 @@ def test_a_hash_that_takes_too_long_is_rejected(tmp_path: Path) -> None:
         return "basic_auth_users: {ann: " + HASH.replace("$10$", f"${cost}$") + "}"
 
     assert read(tmp_path, users(16)).users
-    assert reported(tmp_path, users(17)) == [
-        (
-            "basic_auth_users.ann @1: cost above 16: a login would take many seconds; "
-            "hash with a cost of 10 to 12"
-        )
-    ]
+    assert reported(tmp_path, users(17)) == [f"basic_auth_users.ann @1: {NO_HASH}"]
 
 
 @pytest.mark.parametrize("stored", ["", '""', "~", "null"])
