@@ -17,6 +17,10 @@ from exporter.simulator.simulated_environment import SimulatedEnvironment
 from exporter.simulator.weather import EXAMPLE, WeatherError, parse_weather
 
 MAX_BODY_BYTES = 4096  # weather takes less than a hundred
+STARLETTE_ERRORS = {
+    "Not Found": "not found; use /weather, /weather/<environment> or /status-page/<status>",
+    "Method Not Allowed": "wrong method; use GET, or PUT for one environment",
+}
 
 GROUP, NAME = "Simulated Europe", "SSO"
 COMPONENT = f"{GROUP} / {NAME}"
@@ -53,14 +57,15 @@ class SimulatedStatusPage:
 
 def control_app(environments: Mapping[str, SimulatedEnvironment], page: SimulatedStatusPage) -> Starlette:
     """Return the control API of these environments, which are given by name, and of the status page."""
+    known = {each.environment.id: each for each in environments.values()} | dict(environments)
 
     async def list_all(_: Request) -> Response:
         return JSONResponse({"environments": [each.as_json() for each in environments.values()]})
 
     async def one(request: Request) -> Response:
-        if (environment := environments.get(request.path_params["environment"])) is None:
+        if (environment := known.get(request.path_params["environment"].lower())) is None:
             names = ", ".join(environments)
-            raise HTTPException(404, f"no environment has this name; there are {names}")
+            raise HTTPException(404, f"no environment has this name or id; there are {names}")
         if request.method == "PUT":
             await _change(environment, request)
         return JSONResponse(environment.as_json())
@@ -100,4 +105,5 @@ async def _change(environment: SimulatedEnvironment, request: Request) -> None:
 
 async def _error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  the only exception that it is registered for
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    text = STARLETTE_ERRORS.get(error.detail, error.detail)
+    return JSONResponse({"error": text}, error.status_code, error.headers)

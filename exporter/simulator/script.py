@@ -47,7 +47,7 @@ class Script:
 
 def read_script(text: str, environments: Iterable[Environment]) -> Script:
     """Read a script for these environments from YAML; raises `WeatherError` with a line per error."""
-    known = {environment.name: environment for environment in environments}
+    known = {key: environment for environment in environments for key in (environment.name, environment.id)}
     try:
         entries, node = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -73,13 +73,13 @@ def _change(entry: object, known: Mapping[str, Environment]) -> Change:
     if not isinstance(entry, dict) or not {"after", "environment", "weather"} <= entry.keys():
         raise WeatherError(f"a change has after, environment and weather, as in {EXAMPLE}")
     weather = dict(entry)
-    after, name = str(weather.pop("after")), str(weather.pop("environment"))
+    after, name = str(weather.pop("after")), str(weather.pop("environment")).lower()
     if name not in known:
-        raise WeatherError(f"no environment has the name {name}")
+        raise WeatherError(f"no environment has the name or id {name}")
     try:
         seconds = parse_duration(after)
     except ValueError as error:
         raise WeatherError(f"after: {error}") from None
-    change = Change(after=seconds, environment=name, weather=parse_weather(weather))
+    change = Change(after=seconds, environment=known[name].name, weather=parse_weather(weather))
     check_weather(known[name], change.weather)
     return change

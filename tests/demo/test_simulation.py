@@ -99,7 +99,7 @@ def test_any_other_refusal_of_the_system_is_not_an_invalid_option(monkeypatch: p
         (b"[{after: 0}\n", "line 2: invalid YAML: expected ',' or ']', but got '<stream end>'"),
         (
             b"- {after: 0, environment: emea, weather: slow}",
-            "line 1, change 1: no environment has the name emea",
+            "line 1, change 1: no environment has the name or id emea",
         ),
     ],
     ids=["absent", "latin", "yaml", "other_environments"],

@@ -33,8 +33,8 @@ def test_weather_is_listed_for_all_and_for_one(control: httpx.Client, client: Cl
         assert control.head("/weather").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["emea", "%65mea"])
-def test_weather_is_changed_by_name(control: httpx.Client, name: str) -> None:
+@pytest.mark.parametrize("name", ["emea", "EMEA", ENVIRONMENT_ID, "%65mea"])
+def test_weather_is_changed_by_name_or_id(control: httpx.Client, name: str) -> None:
     with control:
         response = control.put(f"/weather/{name}", json={"weather": "slow", "ms": 800})
         assert response.status_code == 200
@@ -69,11 +69,11 @@ def test_an_error_changes_nothing(control: httpx.Client, body: bytes, status: in
 @pytest.mark.parametrize(
     ("method", "path", "status", "text"),
     [
-        ("PUT", "/weather/other", 404, "no environment has this name; there are emea, apac, "),
-        ("GET", "/wether", 404, "Not Found"),
-        ("GET", "//weather", 404, "Not Found"),
-        ("PUT", "/weather", 405, "Method Not Allowed"),
-        ("DELETE", "/weather/emea", 405, "Method Not Allowed"),
+        ("PUT", "/weather/other", 404, "no environment has this name or id; there are emea, apac, "),
+        ("GET", "/wether", 404, "not found; use /weather, /weather/<environment> or /status-page/"),
+        ("GET", "//weather", 404, "not found; "),
+        ("PUT", "/weather", 405, "wrong method; use GET, or PUT for one environment"),
+        ("DELETE", "/weather/emea", 405, "wrong method; "),
     ],
 )
 def test_unknown_paths_and_wrong_methods(

@@ -8,7 +8,7 @@ import socket
 import pytest
 from harness.simulated import Simulated
 from harness.waiting import poll
-from simulator.examples import FakeClock, emea, other_id
+from simulator.examples import ENVIRONMENT_ID, FakeClock, emea, other_id
 
 from exporter.simulator import (
     Change,
@@ -41,7 +41,7 @@ def change(after: float, kind: str) -> Change:
 def test_a_list_of_changes_is_put_in_the_order_of_time() -> None:
     script = read(
         """
-- {after: 1m30s, environment: emea, weather: healthy}
+- {after: 1m30s, environment: EMEA, weather: healthy}
 - after: 500ms
   environment: us_retail
   weather: slow
@@ -87,7 +87,7 @@ def test_json_is_yaml() -> None:
         ),
         (
             "- {after: 30s, environment: 7, weather: slow}",
-            "line 1, change 1: no environment has the name 7",
+            "line 1, change 1: no environment has the name or id 7",
         ),
         (
             f"- {{after: 0x{'f' * 4000}, environment: emea, weather: slow}}",
@@ -115,6 +115,14 @@ def test_an_invalid_duration_is_rejected(text: str) -> None:
         read(f"- {{after: {text or repr('')}, environment: emea, weather: slow}}")
 
 
+def test_an_environment_is_given_by_name_or_id() -> None:
+    script = read(
+        "- {after: 0, environment: emea, weather: slow}\n"
+        f"- {{after: 1s, environment: {ENVIRONMENT_ID.upper()}, weather: slow}}"
+    )
+    assert [each.environment for each in script.changes] == ["emea", "emea"]
+
+
 def test_a_script_must_fit_the_environments_it_is_about() -> None:
     with pytest.raises(WeatherError) as caught:
         read(
@@ -122,7 +130,7 @@ def test_a_script_must_fit_the_environments_it_is_about() -> None:
             "- {after: 1s, environment: emea, weather: tls_expired}"
         )
     assert str(caught.value).splitlines() == [
-        "line 1, change 1: no environment has the name apac",
+        "line 1, change 1: no environment has the name or id apac",
         "line 2, change 2: emea is served over http; tls_expired needs an environment with https",
     ]
 
