@@ -120,9 +120,8 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
     if status == FAILED or (codes and (status in {None, DAVINCI} or document.get("error"))):
         ours = expectation.prompt_none and "login_required" in codes
         return Verdict(Reason.FLOW_FAILED, Fault.CONFIGURATION if ours else Fault.PROVIDER, status, codes)
-    is_own = is_of_environment(document, status, expectation.endpoints.environment_id)
-    if status is None or not is_own:
-        cause = Template.NO_STATUS if is_own else Template.OTHER_ENVIRONMENT
+    if status is None or not is_of_environment(document, status, expectation.endpoints.environment_id):
+        cause = Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=Detail(cause))
     good = is_expected(status, expectation.statuses)
     shown = status if status in KNOWN_STATUSES else UNKNOWN
