@@ -20,7 +20,6 @@ from itertools import count
 
 from apscheduler.triggers.base import BaseTrigger
 
-from exporter.scheduling.clock import SteadyClock
 from exporter.status import MAX_BACKOFF_SECONDS
 from exporter.target import Journey, Side, Target
 
@@ -42,34 +41,16 @@ class PeriodicJob:
     first_after: float = 0.0  # seconds from the start to the first call
 
 
-class OffsetTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
-    """Fires at `start` and every `interval` seconds after it, whenever the first run was.
-
-    APScheduler's IntervalTrigger would count all others from the first run.
-    """
-
-    def __init__(self, interval: float, start: datetime) -> None:
-        self._interval = timedelta(seconds=interval)
-        self._start = start
-
-    def get_next_fire_time(self, previous: datetime | None, _now: datetime) -> datetime:
-        """Return the next run."""
-        return self._start if previous is None or previous < self._start else previous + self._interval
-
-    def first_after(self, moment: datetime) -> datetime:
-        """Return the first regular run after `moment`."""
-        return self._start + max(0, (moment - self._start) // self._interval + 1) * self._interval
-
-
 @dataclass(slots=True, eq=False)
 class ProbeJob:
     """The probes of one target and journey."""
 
     target: Target  # the target; a reload may replace it by one that is probed alike
     journey: Journey
-    trigger: OffsetTrigger
-    next_due: datetime  # the first run that was neither started nor skipped
+    first: float  # when the first probe is due
+    start: float  # when the first regular run is due
     grace: float  # seconds within which a run must start
+    due: float | None = None  # the run that APScheduler has submitted and that has not begun
     task: asyncio.Task[None] | None = None  # waits for a slot, or probes
     probing: bool = False  # whether the probe has begun
     removed: bool = False  # whether a reload has removed it
@@ -79,13 +60,15 @@ class ProbeJob:
         """The job's id in APScheduler."""
         return job_id(self.target, self.journey)
 
-    def take_due(self, now: datetime) -> list[float]:
-        """Return the runs that are due, each once."""
-        due = []
-        while self.next_due <= now:
-            due.append(self.next_due.timestamp())
-            self.next_due = self.trigger.get_next_fire_time(self.next_due, now)
-        return due
+    @property
+    def interval(self) -> float:
+        """Seconds between two regular runs."""
+        return self.target.timing(self.journey).interval
+
+    def first_run_after(self, moment: float) -> float:
+        """Return the first regular run after `moment`."""
+        periods = math.floor((moment - self.start) / self.interval) + 1
+        return self.start + max(0, periods) * self.interval
 
 
 def job_id(target: Target, journey: Journey) -> str:
@@ -127,6 +110,21 @@ class Backoff:
         return until if self._clock() < until else None
 
 
+class OffsetTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 ships no types
+    """Fires at `start` and every `interval` seconds after it, whenever the first run was.
+
+    APScheduler's IntervalTrigger would count all others from the first run.
+    """
+
+    def __init__(self, interval: float, start: datetime) -> None:
+        self._interval = timedelta(seconds=interval)
+        self._start = start
+
+    def get_next_fire_time(self, previous: datetime | None, _now: datetime) -> datetime:
+        """Return the next run."""
+        return self._start if previous is None or previous < self._start else previous + self._interval
+
+
 def interval_offset(target: str, journey: Journey, interval: float) -> float:
     """Return the fixed shift of a target's runs within the interval, in seconds, `0 <= shift < interval`."""
     digest = hashlib.sha256(f"{journey.value}/{target}".encode()).digest()
@@ -140,9 +138,8 @@ def first_delays(hosts: Iterable[str]) -> list[float]:
     return [next(numbers[host]) * FIRST_PROBE_SPACING for host in hosts]
 
 
-def new_jobs(planned: Sequence[tuple[Target, Journey]], clock: SteadyClock) -> list[ProbeJob]:
-    """Create jobs with first probes from now on, spaced per auth host."""
-    now = clock()
+def new_jobs(planned: Sequence[tuple[Target, Journey]], now: float) -> list[ProbeJob]:
+    """Create jobs with first probes from `now` on, spaced per auth host."""
     delays = first_delays(target.first_host(journey) for target, journey in planned)
     jobs = []
     for (target, journey), delay in zip(planned, delays, strict=True):
@@ -150,8 +147,7 @@ def new_jobs(planned: Sequence[tuple[Target, Journey]], clock: SteadyClock) -> l
         interval = timing.interval
         offset = interval_offset(target.name, journey, interval)
         start = offset + math.ceil((first + timing.timeout - offset) / interval) * interval
-        trigger, grace = OffsetTrigger(interval, clock.moment(start)), max(MIN_GRACE_SECONDS, interval / 2)
-        jobs.append(ProbeJob(target, journey, trigger, next_due=clock.moment(first), grace=grace))
+        jobs.append(ProbeJob(target, journey, first, start, grace=max(MIN_GRACE_SECONDS, interval / 2)))
     return jobs
 
 

@@ -13,10 +13,11 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import ParamSpec, Protocol
 
 from anyio import CapacityLimiter, WouldBlock
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_SUBMITTED, JobSubmissionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from exporter.internal_errors import InternalErrors, Part
@@ -99,12 +100,12 @@ class Schedule:
         self._clock = clock or SteadyClock()
         self._scheduler = AsyncIOScheduler(
             timezone=self._clock,
-            # A job is called once for all runs that are due; `_take_due` accounts for each.
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            # APScheduler would measure a misfire in whole seconds of wall time; `_account` measures it.
+            job_defaults={"coalesce": False, "max_instances": 1, "misfire_grace_time": None},
         )
         # It warns of each overrun, which is counted.
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-        self._scheduler.add_listener(self._on_overrun, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._on_submission, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         self._jobs: dict[str, ProbeJob] = {}
         self._periodic_jobs = {job.name: job for job in jobs}
         self._periodic_tasks: set[asyncio.Task[None] | None] = set()
@@ -139,11 +140,11 @@ class Schedule:
         """Start all jobs; must be called in the running event loop."""
         self._running = True
         self._scheduler.start(paused=True)  # until all jobs are added
-        self._progress_at = self._clock()
+        now = self._progress_at = self._clock()
         for job in self._periodic_jobs.values():
             self._add_periodic(job)
         _, _, added = job_changes({}, self._targets)
-        for probe_job in new_jobs(added, self._clock):
+        for probe_job in new_jobs(added, now):
             self._add(probe_job)
         self._scheduler.resume()
 
@@ -157,6 +158,8 @@ class Schedule:
         for job, target in kept:
             job.target = target
         self._limiter.total_tokens = self._max_concurrent_probes = max_concurrent_probes
+        for job in removed:
+            job.removed = True  # at once: the observers know the new targets already
         cancelled = []
         for job in removed:
             if self._running:
@@ -166,7 +169,7 @@ class Schedule:
         if cancelled:
             # Waited for, so that no target is probed twice at once.
             await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
-        for job in new_jobs(added, self._clock):
+        for job in new_jobs(added, self._clock()):
             if self._running:
                 self._add(job)
             await asyncio.sleep(0)
@@ -233,57 +236,66 @@ class Schedule:
         job = self._jobs.get(job_id(target, journey))  # none yet for a target that a reload is adding
         if job is None or not self._running:
             return None
-        due, until = job.next_due, self._backoff.until(target, journey)
-        if until is not None and due <= (end := self._clock.moment(until)):
-            due = job.trigger.first_after(end)
-        return due.timestamp() + self._clock.wall_shift()
+        due: float = self._scheduler.get_job(job.id).next_run_time.timestamp()
+        until = self._backoff.until(target, journey)
+        if until is not None and due <= until:
+            due = job.first_run_after(until)
+        return due + self._clock.wall_shift()
 
     def _add(self, job: ProbeJob) -> None:
         self._jobs[job.id] = job
-        self._scheduler.add_job(self._run, job.trigger, [job], id=job.id, next_run_time=job.next_due)
+        trigger = OffsetTrigger(job.interval, self._clock.moment(job.start))
+        first = self._clock.moment(job.first)
+        self._scheduler.add_job(self._run, trigger, [job], id=job.id, next_run_time=first)
 
     def _add_periodic(self, job: PeriodicJob) -> None:
         first = self._clock.moment(self._clock() + job.first_after)
         trigger, name = OffsetTrigger(job.interval, first), f"periodic {job.name}"
-        self._scheduler.add_job(self._run_periodic, trigger, [job.name], id=name, next_run_time=first)
+        self._scheduler.add_job(
+            self._run_periodic, trigger, [job.name], id=name, next_run_time=first, coalesce=True
+        )
 
     def _remove(self, job: ProbeJob) -> None:
         self._close(job)
-        job.removed = True
         del self._jobs[job.id]
         self._scheduler.remove_job(job.id)
         if job.task is not None:
             job.task.cancel()
 
-    def _on_overrun(self, event: JobSubmissionEvent) -> None:
-        """Skip what is due while the last probe still runs."""
+    def _on_submission(self, event: JobSubmissionEvent) -> None:
+        """Note runs that APScheduler has submitted to `_run`, or skipped because the last one still runs."""
         job = self._jobs.get(event.job_id)
-        if job is not None and job.task is not None:  # not a periodic job, nor one that is about to begin
-            self._take_due(job)
+        if job is not None:  # not a periodic job
+            self._account(job, event.scheduled_run_times, submitted=event.code == EVENT_JOB_SUBMITTED)
 
-    def _take_due(self, job: ProbeJob) -> float | None:
-        """Return the run to start now, if one is due and none still runs; skip the others that are due."""
-        now = self._clock()
-        due = job.take_due(self._clock.moment(now))
-        in_time = [run for run in due if now <= run + job.grace]
-        self._skip(job, SkipCause.MISSED, len(due) - len(in_time))
-        run = in_time.pop(0) if in_time and job.task is None else None
+    def _account(self, job: ProbeJob, due: Sequence[datetime], *, submitted: bool) -> None:
+        """Skip what is too late, mark one run as due if it was submitted, skip all others."""
+        runs = [moment.timestamp() for moment in due]
+        in_time = [run for run in runs if self._clock() <= run + job.grace]
+        self._skip(job, SkipCause.MISSED, len(runs) - len(in_time))
+        if submitted and in_time:
+            job.due = in_time.pop(0)
         self._skip(job, SkipCause.OVERRUN, len(in_time))
-        return run
 
     def _close(self, job: ProbeJob) -> None:
-        """Account for everything that is due by now, and start no more of it."""
-        if self._take_due(job) is not None:
+        """Account for everything that is due by now, submitted or not, and start no more of it."""
+        scheduled, now = self._scheduler.get_job(job.id), self._clock.moment(self._clock())
+        due, moment = [], scheduled.next_run_time
+        while moment <= now:
+            due.append(moment)
+            moment = scheduled.trigger.get_next_fire_time(moment, now)
+        self._account(job, due, submitted=job.due is None and job.task is None)
+        if job.due is not None:
+            job.due = None
             self._skip(job, SkipCause.CANCELLED)
         elif job.task is not None and not job.probing:
             job.task.cancel()
 
     async def _run(self, job: ProbeJob) -> None:
-        """Start the due probe, or skip it. APScheduler calls this when a run is due."""
-        if not self._running or job.removed:  # `_close` has accounted for it
+        """Start the due probe, or skip it. APScheduler calls this for each run that it has submitted."""
+        if job.due is None or job.removed:  # accounted for, or `_close` does it
             return
-        if (run := self._take_due(job)) is None:
-            return
+        run, job.due = job.due, None
         job.task = asyncio.current_task()
         try:
             await self._probe_or_skip(job, run)

@@ -27,9 +27,9 @@ async def targets_as_json(source: StatusSource, query: str = "") -> bytes:
     head = {
         "generated_at": rfc3339(now),
         "headline": seen.headline,
-        "egress": _json(source.egress()),
+        "egress": _json(seen.egress),
         "expires_next": _json(seen.expiries),
-        "destinations": _json(source.destinations()),
+        "destinations": _json(seen.destinations),
         "status_page": _json(source.status_page()),
     }
     names = {row.status.target.name for row in seen.found}

@@ -15,7 +15,7 @@ from exporter.serving.headline import headline
 from exporter.serving.health import Health, Row, describe_status, health, likely_fault, severity, warnings
 from exporter.serving.html import TITLE, YieldIfDue, render, sparkline, yielding
 from exporter.serving.target_filter import SYNTAX, matches, parse_filter
-from exporter.status import LiveFacts, TargetHistory, TargetStatus
+from exporter.status import DestinationStatus, EgressStatus, LiveFacts, TargetHistory, TargetStatus
 
 MAX_UNHEALTHY_LINES = 8
 """Lines about unhealthy targets that are shown before the rest is folded: about one screen."""
@@ -50,6 +50,8 @@ class Survey(NamedTuple):
     """All targets at one moment, for page and API; rows are in the order of severity, worst first."""
 
     headline: str
+    egress: EgressStatus | None
+    destinations: Sequence[DestinationStatus]
     journeys: list[Row]  # of each target and journey
     targets: list[Row]  # of each target, with its worst journey
     found: list[Row]  # the targets that match the filter
@@ -81,9 +83,9 @@ async def overview_page(source: StatusSource, query: str = "") -> bytes:
     """Return the page with the targets that match a filter; all if it is empty."""
     now, yield_if_due = source.now(), source.start_work()
     seen = await survey(source, query, now, yield_if_due)
-    targets, destinations = seen.targets, source.destinations()
+    targets = seen.targets
     worst = targets[0].health if targets else Health.NEW
-    if worst in _HARMLESS and any(one.never_listed for one in destinations):
+    if worst in _HARMLESS and any(one.never_listed for one in seen.destinations):
         worst = Health.INCONCLUSIVE
     counts = Counter(row.health for row in targets)
     hosts = Counter(host for row in targets for host in {row.status.host, row.status.relevant_host})
@@ -113,7 +115,7 @@ async def overview_page(source: StatusSource, query: str = "") -> bytes:
         total=len(targets),
         sections=sections,
         expiries=seen.expiries,
-        destinations=destinations,
+        destinations=seen.destinations,
         status_page=source.status_page(),
         sparkline=sparkline,
         warnings=warnings,
@@ -135,12 +137,13 @@ async def survey(source: StatusSource, query: str, now: float, yield_if_due: Yie
     ]
     expiries = soonest_first(expiry for row in journeys for expiry in row.expiries)
     await yield_if_due()
-    text = headline(targets, now, source.egress(), source.destinations())
+    egress, destinations = source.egress(), source.destinations()
+    text = headline(targets, now, egress, destinations)
     await yield_if_due()
     found = targets
     if terms := parse_filter(query):
         found = [row async for row in yielding(targets, yield_if_due) if matches(row, terms, source.errors)]
-    return Survey(text, journeys, targets, found, expiries[:MAX_EXPIRIES])
+    return Survey(text, egress, destinations, journeys, targets, found, expiries[:MAX_EXPIRIES])
 
 
 def _rated(status: TargetStatus, now: float, errors: InternalErrors) -> Row:

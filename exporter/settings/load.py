@@ -130,7 +130,7 @@ def _secrets_in_file(source: RawSettings) -> Iterator[InvalidSetting]:
 def _check_tls_files(raw: RawSettings, directory: Path) -> None:
     """Check each file of certificates and keys once, also of invalid settings."""
     used: defaultdict[tuple[Any, ...], list[list[Keys]]] = defaultdict(list)
-    levels = sorted({path[:-1] for path in raw.values if path[0] in _WITH_SECRETS})
+    levels = sorted({path[:-1] for path in raw.values if path[0] in _WITH_SECRETS and len(path) > 1})
     checks = (check_authorities, ("ca_file",)), (check_client_certificate, CLIENT_CERTIFICATE)
     for level, (check, names) in product(levels, checks):
         keys = [(*level, name) for name in names]

@@ -101,7 +101,7 @@ class RawSettings:
     """The settings of one source, or of several."""
 
     values: dict[Keys, RawValue] = field(default_factory=dict)  # every value and mapping that is set
-    items: dict[Keys, Location] = field(default_factory=dict)  # locations of the items of YAML lists
+    items: dict[Keys, Location] = field(default_factory=dict)  # locations of items of lists and of empty keys
     errors: list[InvalidSetting] = field(default_factory=list)
     """Errors in the source itself, such as a name that is set twice."""
     complete: bool = True

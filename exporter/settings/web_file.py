@@ -95,6 +95,7 @@ def _bcrypt_hash(value: object) -> str:
     return match.string
 
 
+_USERS = ("basic_auth_users",)
 _TLS_FILES = tuple(("tls_server_config", name) for name in ("cert_file", "key_file", "client_ca_file"))
 
 Text = Annotated[str, BeforeValidator(check_characters)]
@@ -244,11 +245,8 @@ def read_web_file(path: Path, named_at: Location) -> tuple[WebSecurity | None, R
     """
     raw = read_yaml_file(path, named_at, MAX_BYTES)
     # A key without a value is not set. A user without a hash is an error: without users, the port is open.
-    raw.values = {
-        keys: each
-        for keys, each in raw.values.items()
-        if each.value not in (None, "") or keys[:-1] == ("basic_auth_users",)
-    }
+    empty = [keys for keys, each in raw.values.items() if each.value in (None, "") and keys[:-1] != _USERS]
+    raw.items |= {keys: raw.values.pop(keys).location for keys in empty}
     named = (raw.values[keys].value for keys in _TLS_FILES if keys in raw.values)
     raw.note(*(path.parent / file for file in named if isinstance(file, str)))
     if not raw.complete:

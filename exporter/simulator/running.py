@@ -182,6 +182,7 @@ async def simulator(
                 random=random,
             )
             stack.push_async_callback(running.listener.stop)
+            await asyncio.sleep(0)  # making keys takes tens of milliseconds; signals are handled in between
         status_page = SimulatedStatusPage()
         control = Listener(host, control_port, control_app(simulated, status_page))
         stack.push_async_callback(control.stop)

@@ -62,7 +62,7 @@ def read_script(text: str, environments: Iterable[Environment]) -> Script:
     for number, (entry, at) in enumerate(zip(entries, node.value, strict=True), start=1):
         try:
             changes.append(_change(entry, known))
-        except WeatherError as error:
+        except ValueError as error:  # WeatherError, or a number of more digits than can be shown
             errors.append(f"line {at.start_mark.line + 1}, change {number}: {error}")
     if errors:
         raise WeatherError("\n".join(errors))

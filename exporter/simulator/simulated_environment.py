@@ -58,8 +58,7 @@ class SimulatedEnvironment:
         self._certificates, self._clock, self._random = certificates, clock, random
         self.guests: dict[str, SimulatedEnvironment] = {}
         if not environment.port_of:
-            tls = certificates.get("healthy")
-            if tls is not None:
+            if (tls := certificates.get("healthy")) is not None:
                 tls.sni_callback = self._choose_certificate  # called for every handshake, also without SNI
             self.listener = Listener(host, 0, self, tls)
             scheme = "https" if tls else "http"

@@ -223,7 +223,8 @@ def emea(**fields: Any) -> Values:  # noqa: ANN401  values of any kind
         (emea(authUrl="https://a.example:8443/b"), [8443]),
         (emea(customDomain="a.example:444", destinationRegion="EU"), [443, 444]),
         (emea(destinationAuthUrl="http://[::1]"), [443, 80]),
-        (emea(loginHosts=["a.example:4443"], issuer="https://b:5"), [443, 5, 4443]),
+        (emea(authUrl="https://a.example:8443", loginHosts=["b.example"]), [443, 8443]),
+        (emea(issuer="https://b:5"), [443, 5]),
         (emea(proxyUrl="http://proxy:3128"), [3128]),
         (ONE | {"defaults": {"proxyUrl": "http://proxy"}}, [80]),
         (ONE | {"defaults": {"proxyUrl": "http://proxy:3128"}, "existingSecret": "a"}, [3128]),
@@ -232,13 +233,19 @@ def emea(**fields: Any) -> Values:  # noqa: ANN401  values of any kind
         ({"extraArgs": ["--config.file=/etc/own/flows.yaml"]}, [443]),
         ({"destinations": {"hub": HUB | {"customDomain": "a.example:8443"}}}, [443, 8443]),
         ({"destinations": {"hub": HUB | {"authUrl": "http://a:80", "proxyUrl": "http://b:3128"}}}, [3128]),
-        ({"destinations": {"hub": HUB | {"loginHosts": ["a.example:4443"]}}}, [443, 4443]),
     ],
 )
 def test_a_networkpolicy_opens_the_ports_that_probes_need(values: Values, ports: list[int]) -> None:
     spec = render(values | {"networkPolicy": {"enabled": True, "dnsPorts": []}}).one("NetworkPolicy")["spec"]
     (rule,) = spec["egress"]
     assert [port["port"] for port in rule["ports"]] == ports
+
+
+def test_the_ports_of_a_networkpolicy_are_in_one_order_whenever_it_is_rendered() -> None:
+    """Maps have none of their own: a GitOps tool would apply the policy again and again."""
+    urls = {f"t{number}": TARGET | {"authUrl": f"https://a.example:{1000 + number}"} for number in range(9)}
+    spec = render({"targets": urls, "networkPolicy": {"enabled": True}}).one("NetworkPolicy")["spec"]
+    assert [port["port"] for port in spec["egress"][-1]["ports"]] == list(range(1000, 1009))
 
 
 # --- the check before an upgrade

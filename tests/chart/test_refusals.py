@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from exporter.destinations import MAX_DESTINATION_NAME_LENGTH
 from exporter.durations import parse_duration
 from exporter.settings import MAX_NAME_LENGTH, MAX_SHARDS, RESERVED_LABELS, TargetSettings
+from exporter.settings.addresses import parse_host
 from exporter.settings.schema import DestinationSettings
 from exporter.settings.values import Interval
 from exporter.settings.web_file import HeadersConfig, WebConfigFile
@@ -460,6 +461,19 @@ def test_a_password_in_plain_text_is_rejected_and_not_repeated() -> None:
     error = refused(web(basic_auth_users={"a": "s3cr3t"}))
     assert "web.config.basic_auth_users.a: not a bcrypt hash; use what htpasswd" in error
     assert "s3cr3t" not in error
+
+
+def test_a_user_without_a_hash_is_refused_because_without_users_the_port_is_open() -> None:
+    assert "at '/web/config/basic_auth_users/a': got null, want string" in refused(
+        web(basic_auth_users={"a": None})
+    )
+
+
+@pytest.mark.parametrize("host", ["a.example:4443", "https://a.example", "[::1]:443"])
+def test_a_login_host_with_a_scheme_or_port_is_refused_as_the_exporter_does(host: str) -> None:
+    with pytest.raises(ValueError, match="without scheme, port and path"):
+        parse_host(host)
+    assert "at '/targets/emea/loginHosts/0'" in refused(emea(loginHosts=[host]))
 
 
 @pytest.mark.parametrize("name", ["1flows", "eu.flows"])

@@ -50,6 +50,13 @@ def test_all_targets_come_with_the_headline_and_the_time() -> None:
     assert [target["target"] for target in document["targets"]] == ["a", "b"]
 
 
+def test_the_headline_agrees_with_the_egress_check_that_is_shown_even_if_that_changes_meanwhile() -> None:
+    found = iter([EgressStatus(up=False, since=START), *[EgressStatus(up=True, since=NOW)] * 9])
+    source = replace(a_source(bad()), egress=lambda: next(found))
+    document = ask(web_app(source), "/api/v1/targets?q=emea").json()
+    assert document["egress"]["up"] is ("egress check" not in document["headline"])
+
+
 def test_a_target_has_everything_that_the_page_shows_and_its_last_outcome() -> None:
     last = a_failure(Reason.DNS, ended_at=START)
     target = a_target(labels=(("owner", "identity"),))

@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from settings.example import EMEA, D, T, errors, targets
+from settings.example import EMEA, D, P, T, errors, targets
 
 from exporter.settings import Config, ConfigurationError, load
 
@@ -54,6 +54,17 @@ def loaded(directory: Path, extra: Mapping[str, str]) -> Config:
 
 def reported(directory: Path, extra: Mapping[str, str]) -> list[str]:
     return errors({**EMEA, **extra}, directory)
+
+
+def test_a_file_in_a_setting_that_does_not_exist_is_not_read(directory: Path) -> None:
+    (directory / "flows.yaml").write_text("targets: {}\n")
+    extra = {f"{P}CA_FILE": "absent", f"{P}CONFIG_FILE": "flows.yaml"}
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(directory, extra)
+    assert [str(error) for error in caught.value.errors] == [
+        f"{P}CA_FILE: unknown setting; did you mean {P}DEFAULTS__CA_FILE?"
+    ]
+    assert directory / "absent" not in caught.value.files
 
 
 def test_a_certificate_and_its_key_reach_the_target(directory: Path) -> None:

@@ -264,6 +264,11 @@ def test_a_file_that_cannot_be_used_is_reported_where_it_is_named(text: str, err
     assert reported(pems, f"tls_server_config: {text}", "tls_server_config") == expected
 
 
+def test_a_file_without_a_name_is_reported_where_its_key_is(pems: Path) -> None:
+    text = "tls_server_config:\n  cert_file: server.crt\n  key_file:\n"
+    assert reported(pems, text, "tls_server_config") == ["key_file @3: missing; TLS requires it"]
+
+
 def test_a_curve_that_this_openssl_lacks_is_an_error(pems: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object) -> None:
         raise ValueError("unknown elliptic curve name")

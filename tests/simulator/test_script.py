@@ -90,6 +90,10 @@ def test_json_is_yaml() -> None:
             "line 1, change 1: no environment has the name or id 7",
         ),
         (
+            f"- {{after: 0x{'f' * 4000}, environment: emea, weather: slow}}",
+            "line 1, change 1: Exceeds the limit (4300 digits) for integer string conversion",
+        ),
+        (
             "- {after: 30s, environment: emea, weather: slow, sec: 1}",
             'line 1, change 1: slow has no parameter "sec"; it has ms, jitter',
         ),

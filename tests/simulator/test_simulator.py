@@ -32,6 +32,7 @@ from exporter.simulator import (
     Change,
     Script,
     SignOnPolicy,
+    SimulatedEnvironment,
     User,
     WeatherError,
     parse_weather,
@@ -73,6 +74,26 @@ def test_an_environment_answers_at_the_port_of_another_one_with_weather_and_keys
 
 def test_secrets_are_not_in_a_repr() -> None:
     assert "hunter2" not in repr(User(username="ada", password="hunter2"))
+
+
+def test_a_signal_is_handled_before_all_environments_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand of them take most of a minute."""
+    made: list[int] = []
+    make = SimulatedEnvironment.__init__
+
+    def counted(self: SimulatedEnvironment, *given: Any, **named: Any) -> None:  # noqa: ANN401  as they come
+        made.append(len(made))
+        make(self, *given, **named)
+
+    monkeypatch.setattr(SimulatedEnvironment, "__init__", counted)
+
+    async def scenario() -> int:
+        handled: list[int] = []
+        asyncio.get_running_loop().call_soon(lambda: handled.append(len(made)))
+        async with simulator([emea(), emea(name="apac", id=other_id(1))]):
+            return handled[0]
+
+    assert asyncio.run(scenario()) == 1
 
 
 def test_weather_of_certificates_needs_https() -> None:

@@ -22,13 +22,13 @@
 {{- range $field := list "authUrl" "customDomain" "destinationAuthUrl" "destinationCustomDomain" "issuer" }}
 {{- with get $all $field }}{{ $ports = append $ports (include "pingone-flow-exporter.portOf" .) }}{{ end -}}
 {{- end -}}
-{{- range $all.loginHosts }}{{ $ports = append $ports (include "pingone-flow-exporter.portOf" .) }}{{ end -}}
+{{- if $all.loginHosts }}{{ $ports = append $ports "443" }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- range $url := list .Values.egressCheckUrl .Values.statusPage.url -}}
 {{- with $url }}{{ $ports = append $ports (include "pingone-flow-exporter.portOf" .) }}{{ end -}}
 {{- end -}}
 {{- $numbers := list -}}
-{{- range $ports | uniq }}{{ $numbers = append $numbers (int .) }}{{ end -}}
+{{- range $ports | uniq | sortAlpha }}{{ $numbers = append $numbers (int .) }}{{ end -}}
 {{- toJson $numbers -}}
 {{- end -}}
