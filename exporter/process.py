@@ -180,8 +180,8 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
-    # The terminal was closed; shells say so more than once. The daemon replaces this handler.
-    loop.add_signal_handler(signal.SIGHUP, stopping.set)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # which nohup sets
+        loop.add_signal_handler(signal.SIGHUP, stopping.set)  # shells say it more than once
     try:
         yield stopping
     finally:

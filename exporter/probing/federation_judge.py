@@ -48,6 +48,7 @@ _POSSIBLE_ACCOUNT_REASONS = frozenset({
 
 NOT_ALLOWED = Verdict(Reason.LOCATION_INVALID, Fault.CONFIGURATION)
 MALFORMED = Verdict(Reason.LOCATION_INVALID, Fault.PROVIDER)
+_NO_CODE = failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, Template.MEMBER_MISSING, member="code")
 
 
 def is_redirect(answer: Answer) -> bool:
@@ -237,9 +238,7 @@ def judge_code(
         else:
             is_right = own is not None or leads_to(link, redirect_uri)
         if link.parameter("code") is None:
-            cause, known = Template.MEMBER_MISSING, {"member": "code"}
-            missing = failed(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, **known)
-            return missing if is_right else verdict
+            return _NO_CODE if is_right else verdict
         if not is_right:
             return NOT_ALLOWED
         returned, to = link.parameters(), link.url
@@ -260,9 +259,10 @@ def judge_code(
         return _with_code(replace(verdict, flow_status=flow.flow_status), parameters, state)
     if codes := codes_in_document({"error": fields.get("error")}):
         return Verdict(Reason.FLOW_FAILED, Fault.PROVIDER, flow.flow_status, codes)
-    if is_own and flow.reason is not Reason.UNEXPECTED_STATUS:
-        return flow.with_finding(Reason.NOT_A_FLOW, Fault.PROVIDER, Template.MEMBER_MISSING, member="code")
-    return flow
+    if flow.reason is Reason.UNEXPECTED_STATUS:
+        return flow
+    cause = Template.MEMBER_MISSING if is_own else Template.OTHER_ENVIRONMENT
+    return flow.with_finding(Reason.NOT_A_FLOW, Fault.PROVIDER, cause, member="code")
 
 
 def _with_code(verdict: Verdict, parameters: tuple[tuple[str, str], ...], state: str | None) -> Verdict:

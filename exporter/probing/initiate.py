@@ -56,8 +56,8 @@ def judge_initiate(answer: Answer, *, target: Target, destination: Endpoints, ur
     if request.kind is ProviderKind.OAUTH and target.listed is not None and not _is_followed(target):
         return found
     if (member := _invalid_member(request, destination)) is not None:
-        if (wrong := link.parameter(member)) is not None:
-            return with_location(found, member, wrong, None, destination, _CALLBACK)
+        if member == "redirect_uri" and request.redirect_uri is not None:
+            return with_location(found, member, request.redirect_uri, None, destination, _CALLBACK)
         cause = Template.LOCATION_WITHOUT
         return found.with_finding(Reason.LOCATION_INVALID, Fault.CONFIGURATION, cause, member=member, **known)
     found = replace(found, request=request)

@@ -124,10 +124,8 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
         cause = Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=Detail(cause))
     good = is_expected(status, expectation.statuses)
-    detail = None
-    if not good:
-        shown = status if status in KNOWN_STATUSES else UNKNOWN
-        detail = Detail(Template.UNEXPECTED, {"status": shown, "statuses": expectation.statuses})
+    shown = status if status in KNOWN_STATUSES else UNKNOWN
+    unexpected = Detail(Template.UNEXPECTED, {"status": shown, "statuses": expectation.statuses})
     created, expires = (parse_timestamp(document.get(name)) for name in ("createdAt", "expiresAt"))
     lifetime = None if created is None or expires is None else expires.at - created.at
     return Verdict(
@@ -138,7 +136,7 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
         checks=check_contract(document, status, expectation, lifetime),
         lifetime=lifetime,
         created=created,
-        detail=detail,
+        detail=None if good else unexpected,
     )
 
 

@@ -330,7 +330,7 @@ class ProbeTransport(httpx.AsyncBaseTransport):
     def _note_end(self, exchange: Exchange, tcp: TcpStream) -> None:
         exchange.own_delay = self._deadline.own_delay
         exchange.closed_by_peer = tcp.ended
-        exchange.timed_by_loop |= tcp.timed_by_loop
+        exchange.timed_by_loop, tcp.timed_by_loop = tcp.timed_by_loop, False  # the next one has its own
         info = None if exchange.error is None else tcp.info()
         exchange.unacknowledged = info is not None and info.unacked > 0
         if tcp.received:
@@ -340,7 +340,6 @@ class ProbeTransport(httpx.AsyncBaseTransport):
 
 _OWN_HEADERS = frozenset({b"host", b"content-length", b"transfer-encoding"})
 _DECODED_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
-
 
 _READ_HEADERS = frozenset({
     b"location", b"retry-after", b"date", b"correlation-id", b"content-encoding",

@@ -305,14 +305,10 @@ class Schedule:
             job.task, job.probing = None, False
 
     async def _probe_or_skip(self, job: ProbeJob, run: float) -> None:
-        if (now := self._clock()) > run + MIN_GRACE_SECONDS:  # this process stood still: many runs are late
-            host = job.target.first_host(job.journey)
-            start = self._late_starts[host] = max(now, self._late_starts[host] + FIRST_PROBE_SPACING)
-            await asyncio.sleep(start - now)
         if self.backoff_until(job.target, job.journey) is not None:
             self._skip(job, SkipCause.BACKOFF)
             return
-        if not await self._acquire_limiter(run + job.grace):
+        if not await self._acquire_limiter(job, run):
             self._skip(job, SkipCause.MISSED)
             return
         try:
@@ -328,13 +324,20 @@ class Schedule:
             self._limiter.release()
         self._observe(job, outcome)
 
-    async def _acquire_limiter(self, deadline: float) -> bool:
-        """Wait until one more probe may run; return False if that takes until the deadline."""
+    async def _acquire_limiter(self, job: ProbeJob, run: float) -> bool:
+        """Wait until one more probe may run; return False if that takes longer than the run's grace."""
+        if (now := self._clock()) > run + MIN_GRACE_SECONDS:  # this process stood still: many runs are late
+            host = job.target.first_host(job.journey)
+            start = max(now, self._late_starts[host] + FIRST_PROBE_SPACING)
+            if start > run + job.grace:
+                return False
+            self._late_starts[host] = start
+            await asyncio.sleep(start - now)
         try:
             self._limiter.acquire_nowait()
         except WouldBlock:
             try:
-                async with asyncio.timeout(deadline - self._clock()):
+                async with asyncio.timeout(run + job.grace - self._clock()):
                     await self._limiter.acquire()
             except TimeoutError:
                 return False

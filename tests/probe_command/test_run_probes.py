@@ -109,6 +109,21 @@ def test_a_signal_ends_it_and_keeps_the_outcomes(name: str) -> None:
     assert prober.running == 0
 
 
+def test_nohup_keeps_it_running_when_the_terminal_is_closed() -> None:
+    def answer(target: Target) -> Outcome:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return a_success(target=target.name)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        runs = runs_on("a", "b", "c")
+        run(runs, FakeProber(answer=answer))
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert all(run.outcome for run in runs)
+
+
 def test_a_bug_is_raised() -> None:
     def fail(_: Target) -> Outcome:
         raise ZeroDivisionError

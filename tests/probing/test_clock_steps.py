@@ -96,3 +96,34 @@ def test_after_a_step_back_the_next_request_on_the_connection_is_timed_by_the_ke
             await peer.left_alone()
 
     run(main())
+
+
+def test_a_step_during_a_request_is_counted_for_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind = 0.0
+    monkeypatch.setattr("exporter.probing.timing.time", SimpleNamespace(time=lambda: time.time() - behind))
+
+    def timestamp(ancillary: list[tuple[int, int, bytes]]) -> float | None:
+        at = arrival_timestamp(ancillary)
+        return None if at is None else at - behind
+
+    monkeypatch.setattr("exporter.probing.stream.arrival_timestamp", timestamp)
+
+    async def behave(talk: Talk) -> None:
+        nonlocal behind
+        for _ in range(2):
+            await talk.hear()
+            behind = HOUR
+            await talk.say(answer())
+
+    async def main() -> None:
+        async with listening(behave) as peer:
+            network, deadline = Network(resolving("127.0.0.1")), Deadline(60.0)
+            async with ProbeTransport(network, deadline, no_tls()) as transport:
+                request = ProbeRequest("GET", f"http://idp.example:{peer.port}/")
+                timed_by_loop = [(await transport.exchange(request)).timed_by_loop for _ in range(2)]
+            assert timed_by_loop == [True, False]
+            assert network.stats.loop_timed_exchanges == 1
+            deadline.close()
+            await peer.left_alone()
+
+    run(main())

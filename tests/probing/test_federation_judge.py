@@ -344,6 +344,11 @@ def test_a_code_in_json_is_handed_on_with_the_texts_beside_it() -> None:
         ({"x": 1}, Reason.NOT_A_FLOW, Detail(Template.MEMBER_MISSING, {"member": "code"})),
         ({"status": "COMPLETED"}, Reason.NOT_A_FLOW, Detail(Template.MEMBER_MISSING, {"member": "code"})),
         (
+            {"authorizeResponse": {"code": "c"}, "environment": {"id": FLOW}},
+            Reason.NOT_A_FLOW,
+            Detail(Template.OTHER_ENVIRONMENT, {"member": "code"}),
+        ),
+        (
             {"status": "OTP_REQUIRED"},
             Reason.UNEXPECTED_STATUS,
             Detail(Template.UNEXPECTED, {"status": "OTP_REQUIRED", "statuses": ("COMPLETED",)}),

@@ -240,6 +240,8 @@ def test_the_password_goes_to_the_url_of_the_settings_and_not_to_a_link() -> Non
         ("{url}%2F" + DESTINATION + "%2Frp%2Fcallback%2F..%2F..%2Fas%2Fsignoff", "provider"),  # malformed
         ("{url}%2F" + DESTINATION + "%2Fas%2Fsignoff", "configuration"),
         ("x", "provider"),
+        # The first of a name counts, also an empty one.
+        ("&redirect_uri={url}%2F" + DESTINATION + "%2Frp%2Fcallback%2Fopenid_connect", "configuration"),
     ],
 )
 def test_a_redirect_uri_outside_of_the_callback_gets_no_code(uri: str, fault: str) -> None:

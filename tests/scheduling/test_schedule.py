@@ -119,6 +119,14 @@ def test_runs_that_are_late_together_start_one_by_one_on_each_host() -> None:
         assert len(record.starts(name)) + record.skipped_count(SkipCause.MISSED, name) == len(runs)
 
 
+def test_late_runs_that_cannot_start_in_time_take_no_time_from_others_of_their_host() -> None:
+    """A host with more than 20 probes a second: half an interval is too short to make up for all of them."""
+    targets = [make_target(f"t{number}", interval=12.0, timeout=2.0) for number in range(400)]
+    record = run_schedule(targets, 80.0, limit=1000, events=[(40.0, stall(20.0))])
+    late = sum(lag > 1.0 for lag in record.lags)
+    assert 90 < late <= 6.0 / FIRST_PROBE_SPACING
+
+
 def test_a_run_that_is_too_late_is_missed_rather_than_started_out_of_phase() -> None:
     target = make_target("t", interval=10.0)
     due = due_runs(target, 100.0)
