@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from shutil import get_terminal_size
 from typing import TypeVar
@@ -178,10 +178,17 @@ async def until_stopped(coroutine: Coroutine[None, None, T]) -> T | None:
 def _progress_bar(count: int) -> Iterator[Callable[[], None]]:
     """Show a bar on standard error if that is a terminal, and yield what advances it by one probe."""
     console, columns = Console(stderr=True), ("probing", BarColumn(), MofNCompleteColumn())
-    hidden = not sys.stderr.isatty()  # with FORCE_COLOR, rich takes a pipe for a terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        task = progress.add_task("", total=count)
+    # With FORCE_COLOR, rich takes a pipe for a terminal.
+    hidden = not (sys.stderr.isatty() and console.is_interactive)
+    progress = Progress(*columns, console=console, transient=True, disable=hidden)
+    task = progress.add_task("", total=count)
+    with suppress(OSError):  # the terminal was closed
+        progress.start()
+    try:
         yield lambda: progress.advance(task)
+    finally:
+        with suppress(OSError):
+            progress.stop()
 
 
 def _print(runs: Sequence[ProbeRun], *, as_json: bool, full: bool, several: bool) -> bool:
