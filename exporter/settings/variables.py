@@ -29,7 +29,7 @@ MAX_SECRET_FILES = 20_000
 
 _MAX_SECRETS_READS = 5
 _MAX_ENV_FILE_BYTES = 8 * 1024 * 1024
-_MAX_JSON_DEPTH = 20
+_MAX_DEPTH = 20
 _JSON_EXAMPLE = 'use e.g. {"emea": {"client_id": "..."}}'
 _IN_QUOTES = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
 _QUOTED = "value is enclosed in quotes; remove them (docker --env-file keeps quotes)"
@@ -173,7 +173,7 @@ def _is_setting(name: str) -> bool:
 def _add_variable(settings: RawSettings, name: str, value: str, file: str = "") -> None:
     """Add a variable; those of other programs are ignored."""
     if _is_setting(name):
-        path = tuple(map(fold, name[len(PREFIX) :].split(DELIMITER)))
+        path = tuple(map(fold, name[len(PREFIX) :].split(DELIMITER, _MAX_DEPTH)))
         settings.add(path, value, Location(name, file=file))
 
 
@@ -206,8 +206,8 @@ def _read_json(document: RawValue) -> RawSettings:
 
 
 def _add_object(settings: RawSettings, path: Keys, pairs: _Pairs, location: Location) -> None:
-    if len(path) > _MAX_JSON_DEPTH:
-        settings.error(location, f"nested deeper than {_MAX_JSON_DEPTH} levels")
+    if len(path) > _MAX_DEPTH:
+        settings.error(location, f"nested deeper than {_MAX_DEPTH} levels")
     elif settings.add(path, {}, location):
         for key, value in pairs:
             here, at = (*path, fold(key)), location.key(key)

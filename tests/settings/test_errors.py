@@ -28,6 +28,11 @@ def of_name(name: str, value: str = "value") -> list[str]:
     return errors({**EMEA, name: value})
 
 
+def test_a_name_of_very_many_parts_is_unknown_and_costs_no_minutes() -> None:
+    *_, line = of_name(f"{TT}EMEA__{'_' * 2_000_000}")
+    assert line.endswith("_...: unknown setting")
+
+
 def test_errors_are_sorted_and_each_is_reported_once() -> None:
     b, a, again = InvalidSetting("B", "x"), InvalidSetting("A", "y"), InvalidSetting("B", "x")
     error = ConfigurationError([b, a, again, InvalidSetting("A", "x")])
