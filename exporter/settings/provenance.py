@@ -111,11 +111,16 @@ class RawSettings:
 
     def add(self, path: Keys, value: object, location: Location) -> bool:
         """Add a value, unless another one is at its path already; return whether it was added."""
-        if path in self.values:
-            self.error(location, f"already set by {self.values[path].location}; keep one of them")
-            return False
-        self.values[path] = RawValue(value, location)
-        return True
+        if path not in self.values:
+            self.values[path] = RawValue(value, location)
+            return True
+        taken = self.values[path].location
+        if (taken.keys or taken.variable) != (location.keys or location.variable):
+            self.error(location, f"same setting as {replace(taken, file='', line=0)}; keep one of them")
+        else:
+            first = f", first in line {taken.line}" if taken.line else ""
+            self.error(location, f"set twice{first}; keep one of them")
+        return False
 
     def add_weaker(self, other: RawSettings) -> None:
         """Add what a weaker source sets; a value that is set already stays."""

@@ -38,7 +38,7 @@ MAX_BCRYPT_COST = 16
 _HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?")
 # The last letter of a salt has four bits that count: Go ignores the others, bcrypt's own library does not.
 _HASH = re.compile(r"\$2[aby]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
-_MIN_BCRYPT_COST = 4
+_MIN_POSSIBLE_COST, _MAX_POSSIBLE_COST = 4, 31
 
 _VERIFIED = "RequireAndVerifyClientCert"
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
@@ -86,9 +86,12 @@ def _curve(name: str) -> str:
 
 def _bcrypt_hash(value: object) -> str:
     match = _HASH.fullmatch(value) if isinstance(value, str) else None
-    if match is None or not _MIN_BCRYPT_COST <= int(match["cost"]) <= MAX_BCRYPT_COST:
-        costs = f"{_MIN_BCRYPT_COST} to {MAX_BCRYPT_COST}"
-        raise ValueError(f"expected a bcrypt hash of cost {costs}; create one with htpasswd -nBC 10")
+    if match is None or not _MIN_POSSIBLE_COST <= int(match["cost"]) <= _MAX_POSSIBLE_COST:
+        raise ValueError("invalid bcrypt hash; create one with htpasswd -nBC 10")
+    if int(match["cost"]) > MAX_BCRYPT_COST:
+        raise ValueError(
+            f"cost above {MAX_BCRYPT_COST}: a login would take many seconds; hash with a cost of 10 to 12"
+        )
     return match.string
 
 

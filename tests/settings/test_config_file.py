@@ -157,15 +157,9 @@ IN = "in flows.yaml line"
         ),
         (
             "    Client_ID: x",
-            (
-                f"targets.emea.Client_ID {IN} 6: already set by targets.emea.client_id {IN} 5; keep one of "
-                "them"
-            ),
+            (f"targets.emea.Client_ID {IN} 6: same setting as targets.emea.client_id; keep one of them"),
         ),
-        (
-            "    client_id: x",
-            f"targets.emea.client_id {IN} 6: already set by targets.emea.client_id {IN} 5; keep one of them",
-        ),
+        ("    client_id: x", f"targets.emea.client_id {IN} 6: set twice, first in line 5; keep one of them"),
         ("    timeout: 2m", f"targets.emea.timeout {IN} 6: must be shorter than INTERVAL, which is 1m"),
         (
             "    region: EU\n    auth_url: https://a.example",
@@ -186,7 +180,7 @@ IN = "in flows.yaml line"
             ),
         ),
         ("    labels: [a]", f"targets.emea.labels {IN} 6: expected a mapping"),
-        ("  EMEA: {}", f"targets.EMEA {IN} 6: already set by targets.emea {IN} 2; keep one of them"),
+        ("  EMEA: {}", f"targets.EMEA {IN} 6: same setting as targets.emea; keep one of them"),
         (
             "  a.b: {}",
             (
@@ -357,10 +351,7 @@ def test_only_a_null_without_quotes_is_null(value: str, prompt: str | None, tmp_
             ["flows.yaml line 6: tag (!) not allowed; remove it, or quote it if it is text"],
         ),
         ("    *x : 1", ["flows.yaml line 6: alias (*)", "flows.yaml line 6: expected a string as key"]),
-        (
-            "    client_id: {x: [3]}",
-            [f"targets.emea.client_id {IN} 6: already set by targets.emea.client_id {IN} 5"],
-        ),
+        ("    client_id: {x: [3]}", [f"targets.emea.client_id {IN} 6: set twice, first in line 5"]),
     ],
 )
 def test_what_only_yaml_has_is_an_error_and_hides_nothing(

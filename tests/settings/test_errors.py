@@ -153,20 +153,20 @@ def test_the_order_of_the_environment_changes_nothing() -> None:
 
 def test_two_spellings_of_one_variable_are_an_error() -> None:
     assert errors({**EMEA, f"{P}LOG__LEVEL": "info", f"{P}log__level": "info"}) == [
-        "FLOW_EXPORTER_log__level: already set by FLOW_EXPORTER_LOG__LEVEL; keep one of them"
+        "FLOW_EXPORTER_log__level: same setting as FLOW_EXPORTER_LOG__LEVEL; keep one of them"
     ]
 
 
 def test_two_spellings_of_the_json_variable_are_an_error() -> None:
     assert errors({**EMEA, f"{P}TARGETS": "{}", f"{P}Targets": "{}"}) == [
-        "FLOW_EXPORTER_Targets: already set by FLOW_EXPORTER_TARGETS; keep one of them"
+        "FLOW_EXPORTER_Targets: same setting as FLOW_EXPORTER_TARGETS; keep one of them"
     ]
 
 
 def test_a_target_may_be_spelled_in_several_ways() -> None:
     assert load({**EMEA, f"{TT}Emea__PKCE": "on"}, NOWHERE).targets[0].pkce
     (wrong,) = errors({**EMEA, f"{TT}Emea__CLIENT_ID": "x"})
-    assert wrong.startswith(f"{TT}Emea__CLIENT_ID: already set by {T}CLIENT_ID")
+    assert wrong.startswith(f"{TT}Emea__CLIENT_ID: same setting as {T}CLIENT_ID")
 
 
 def test_the_prefix_may_be_spelled_in_several_ways() -> None:

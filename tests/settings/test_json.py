@@ -45,25 +45,19 @@ def test_anything_but_a_json_object_is_reported_without_showing_it(document: str
 @pytest.mark.parametrize(
     ("document", "error"),
     [
-        (
-            '{"emea": {}, "emea": {}}',
-            " (emea): already set by FLOW_EXPORTER_TARGETS (emea); keep one of them",
-        ),
+        ('{"emea": {}, "emea": {}}', " (emea): set twice; keep one of them"),
         (
             '{"EMEA": {}, "emea": {}}',
-            " (emea): already set by FLOW_EXPORTER_TARGETS (EMEA); keep one of them",
+            " (emea): same setting as FLOW_EXPORTER_TARGETS (EMEA); keep one of them",
         ),
         (
             '{"EMEA": 1, "emea": {}}',
-            " (emea): already set by FLOW_EXPORTER_TARGETS (EMEA); keep one of them",
+            " (emea): same setting as FLOW_EXPORTER_TARGETS (EMEA); keep one of them",
         ),
-        (
-            '{"a": {"scope": "x", "scope": "y"}}',
-            " (a.scope): already set by FLOW_EXPORTER_TARGETS (a.scope); keep one of them",
-        ),
+        ('{"a": {"scope": "x", "scope": "y"}}', " (a.scope): set twice; keep one of them"),
         (
             '{"a": {"labels": {"t": "x", "T": "y"}}}',
-            " (a.labels.T): already set by FLOW_EXPORTER_TARGETS (a.labels.t); keep one of them",
+            " (a.labels.T): same setting as FLOW_EXPORTER_TARGETS (a.labels.t); keep one of them",
         ),
         ('{"a": {"intervall": "1s"}}', " (a.intervall): unknown setting; did you mean a.interval?"),
         ('{"a": {"labels_tier": "1s"}}', " (a.labels_tier): unknown setting; did you mean a.labels.tier?"),

@@ -83,8 +83,8 @@ def test_names_are_checked(tmp_path: Path) -> None:
     assert reported(tmp_path) == [
         f"FLOW_EXPORTER_LOG_LEVEL in {tmp_path.name}: unknown setting; did you mean {LEVEL}?",
         (
-            f"FLOW_EXPORTER_log__format in {tmp_path.name}: already set by FLOW_EXPORTER_LOG__FORMAT "
-            f"in {tmp_path.name}; keep one of them"
+            f"FLOW_EXPORTER_log__format in {tmp_path.name}: same setting as FLOW_EXPORTER_LOG__FORMAT; "
+            "keep one of them"
         ),
     ]
 
