@@ -15,6 +15,7 @@ from exporter.process import environment_warnings
 from exporter.scheduling import first_delays
 from exporter.settings import Config, InvalidSetting
 from exporter.target import ANY_REQUIRED, IpFamily, Journey, Side, SourceKind, Target, side_of
+from exporter.tls import WebSecurity
 
 _MAX_ROWS = 20
 """Rows of a table of loads, heaviest first; if there are more targets, each is shown on one line."""
@@ -271,9 +272,7 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
         yield "shard", f"index {shard.index} of {shard.count}, with {own} of {len(config.enabled)} targets"
     yield "disabled targets", ", ".join(target.name for target in config.disabled)
     yield "listen addresses", ", ".join(map(str, web.listen_address))
-    if (security := config.security) is not None:
-        users = count(len(security.users), "user") if security.users else "no users"
-        yield "web security", f"{'no TLS' if security.tls is None else 'TLS'}, {users}"
+    yield "web security", None if config.security is None else ", ".join(_security(config.security))
     yield "health addresses", ", ".join(map(str, web.health_listen_address or ()))
     yield "external URL", web.external_url
     yield "Grafana URL", web.grafana_url
@@ -288,6 +287,20 @@ def _exporter_rows(config: Config) -> Iterator[tuple[str, str | None]]:
         yield "status page", f"{_without_query(page.url)}, every {format_duration(page.interval)}"
         yield "status components", ", ".join(page.components) or _NONE
     yield "log", f"{config.log.format}, from level {config.log.level}"
+
+
+def _security(security: WebSecurity) -> Iterator[str]:
+    if security.tls is None:
+        yield "no TLS"
+    elif security.tls.authorities is None:
+        yield "TLS"
+    else:
+        yield f"TLS, client certificates {'required' if security.tls.certificate_required else 'optional'}"
+    yield count(len(security.users), "user") if security.users else "no login"
+    if security.headers:
+        yield f"headers {' '.join(name for name, _ in security.headers)}"
+    if security.rate_limit is not None:
+        yield f"at most {1 / security.rate_limit.interval:g} requests per second"
 
 
 def _rate_warnings(config: Config, all_targets: Sequence[Target]) -> Iterator[str]:

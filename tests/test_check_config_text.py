@@ -162,7 +162,11 @@ def test_a_setting_is_shown_without_what_may_be_secret(extra: dict[str, str], ro
 
 def test_the_security_of_the_port_is_shown_without_a_hash(tmp_path: Path) -> None:
     stored = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
-    (tmp_path / "web.yml").write_text(f"basic_auth_users: {{ann: {stored}, bob: {stored}}}\n")
+    (tmp_path / "web.yml").write_text(
+        "http_server_config: {headers: {X-Frame-Options: deny}}\n"
+        "rate_limit: {interval: 500ms, burst: 3}\n"
+        f"basic_auth_users: {{ann: {stored}, bob: {stored}}}\n"
+    )
     web = {
         "FLOW_EXPORTER_WEB__CONFIG_FILE": "web.yml",
         "FLOW_EXPORTER_WEB__HEALTH_LISTEN_ADDRESS": "127.0.0.1:9989",
@@ -170,6 +174,9 @@ def test_the_security_of_the_port_is_shown_without_a_hash(tmp_path: Path) -> Non
 
     shown = describe(load(EMEA | web, tmp_path))
 
-    assert "  web security            no TLS, 2 users\n" in shown
+    assert (
+        "  web security            no TLS, 2 users, headers X-Frame-Options, at most 2 requests per second\n"
+        in shown
+    )
     assert "  health addresses        127.0.0.1:9989\n" in shown
     assert stored not in shown

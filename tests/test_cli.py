@@ -199,7 +199,7 @@ def test_settings_are_flags_before_or_after_the_command(
     shown = capsys.readouterr().out
     assert "  log                     json, from level debug\n" in shown
     assert "  listen addresses        :1, :2\n" in shown
-    assert "  web security            no TLS, no users\n" in shown
+    assert "  web security            no TLS, no login\n" in shown
     ran: list[Config] = []
     monkeypatch.setattr(exporter.daemon, "run", lambda config, read: ran.extend([config, read()]))
     assert cli.main(before) == 0
