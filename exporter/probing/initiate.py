@@ -140,9 +140,19 @@ def _source(target: Target, destination: Endpoints, link: Link) -> Endpoints | N
 
 def _is_at_pingone(destination: Endpoints, link: Link) -> bool:
     """Return True for an authorize URL of PingOne, at its own host or at the destination's."""
+    if not link.path.endswith(_AUTHORIZE_PATH):
+        return False
+    base = link.path.removesuffix(_AUTHORIZE_PATH)
+    before, _, environment_id = base.rpartition("/")
+    has_id = is_uuid(environment_id)
+    if is_pingone(link):
+        return has_id and not before
     own = parse_link(destination.url)
-    is_there = is_pingone(link) or (own is not None and link.origin == own.origin)
-    return is_there and link.path.endswith(_AUTHORIZE_PATH)
+    if own is None or link.origin != own.origin:
+        return False
+    path = own.path.rstrip("/")
+    shared = path.removesuffix(f"/{destination.environment_id}")
+    return (has_id and before == shared) or base == path == shared
 
 
 def _invalid_member(request: ProviderRequest, destination: Endpoints) -> str | None:
