@@ -20,6 +20,7 @@ MAX_HEAD_BYTES = 32 * 1024
 header lines, trailers. CloudFront, PingOne's edge, lets through 20 KiB of headers."""
 
 _GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 MAX_CHUNKS = 2_000
@@ -131,6 +132,8 @@ class Body:
         codings = [coding for coding in codings if coding not in {"", "identity"}]
         self._is_gzip = len(codings) == 1 and codings[0] in _GZIP
         self._inflater = zlib.decompressobj(_GZIP_WINDOW) if codings else None
+        self._held = b""
+        self._ended = False
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk off the wire.
@@ -144,13 +147,8 @@ class Body:
         self._chunks_left -= 1
         if self._inflater is None:
             self._content += chunk[: self._limit + 1 - len(self._content)]
-        elif not self._is_gzip:
-            raise BodyError("the content encoding was not asked for")
-        elif not self._inflater.eof:  # what is behind the first member is ignored, as browsers do
-            try:
-                self._content += self._inflater.decompress(chunk, self._limit + 1 - len(self._content))
-            except zlib.error:
-                raise BodyError("the gzip stream is broken") from None
+        else:
+            self._inflate(chunk)
         if len(self._content) > self._limit or self._wire_left < 0 or self._chunks_left < 0:
             self.too_large = True
             del self._content[self._limit :]
@@ -165,3 +163,23 @@ class Body:
         if self._inflater is not None and not (is_empty or self._inflater.eof or self.too_large):
             raise BodyError("the gzip stream ended early")
         return bytes(self._content)
+
+    def _inflate(self, chunk: bytes) -> None:
+        if not self._is_gzip:
+            raise BodyError("the content encoding was not asked for")
+        data, self._held = self._held + chunk, b""
+        try:
+            while data and len(self._content) <= self._limit and not self._ended:
+                assert self._inflater is not None  # noqa: S101  feed() calls this only with one
+                if self._inflater.eof:
+                    # RFC 1952 allows several members; anything else behind one is ignored, as browsers do.
+                    if not data.startswith(_GZIP_MAGIC):
+                        # A chunk may end within the magic number; the next one shows which it is.
+                        self._held = data if data == _GZIP_MAGIC[:1] else b""
+                        self._ended = not self._held
+                        return
+                    self._inflater = zlib.decompressobj(_GZIP_WINDOW)
+                self._content += self._inflater.decompress(data, self._limit + 1 - len(self._content))
+                data = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
+        except zlib.error:
+            raise BodyError("the gzip stream is broken") from None

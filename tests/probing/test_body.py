@@ -63,14 +63,38 @@ def test_a_long_body_may_come_in_many_chunks() -> None:
     assert read([b"a"] * 2_001, limit=MAX_BODY_BYTES).too_large
 
 
+@given(members=st.lists(st.binary(max_size=20), min_size=1, max_size=6), places=PLACES)
+def test_the_members_of_a_gzip_body_are_one_payload_wherever_the_chunks_are_cut(
+    members: list[bytes], places: list[int]
+) -> None:
+    raw, payload = b"".join(gzip.compress(member) for member in members), b"".join(members)
+    limit = 200  # so that the bound on the wire, twice the limit, is not what is tested here
+    assert len(raw) <= 2 * limit
+    body = read(cut(raw, places), "gzip", limit)
+    assert body.content() == payload
+    assert not body.too_large
+
+
+def test_two_members_cut_in_the_middle_of_the_magic_number_are_both_read() -> None:
+    first, second = gzip.compress(b"first "), gzip.compress(b"second")
+    assert read([first + second[:1], second[1:]], "gzip").content() == b"first second"
+    assert read([bytes([byte]) for byte in first + second], "gzip").content() == b"first second"
+
+
 @given(payload=st.binary(max_size=LIMIT), junk=st.binary(max_size=40), places=PLACES)
 def test_junk_behind_a_gzip_stream_is_ignored_wherever_the_chunks_are_cut(
     payload: bytes, junk: bytes, places: list[int]
 ) -> None:
-    junk = junk.replace(b"\0", gzip.compress(b"no member of ours"))
+    junk = b"\0" + junk.replace(b"\0", gzip.compress(b"no member of ours"))
     body = read(cut(gzip.compress(payload) + junk, places), "gzip", limit=LIMIT * 50)
     assert body.content() == payload
     assert not body.too_large
+
+
+def test_after_junk_a_chunk_that_looks_like_a_member_is_junk_too() -> None:
+    body = read([gzip.compress(b"payload") + b"\x1fjunk", gzip.compress(b"no member of ours")], "gzip")
+    assert body.content() == b"payload"
+    assert read([gzip.compress(b"payload"), b"\x1f", b"junk"], "gzip").content() == b"payload"
 
 
 @given(st.integers(0, 10_000))
@@ -80,6 +104,13 @@ def test_a_gzip_stream_that_ends_early_is_undecodable(place: int) -> None:
         read([raw[: 1 + place % (len(raw) - 1)]], "gzip").content()
 
 
+def test_a_second_member_that_ends_early_is_undecodable() -> None:
+    second = gzip.compress(b"second")
+    for length in range(2, len(second)):
+        with pytest.raises(BodyError, match="the gzip stream ended early"):
+            read([gzip.compress(b"first"), second[:length]], "gzip").content()
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -87,8 +118,9 @@ def test_a_gzip_stream_that_ends_early_is_undecodable(place: int) -> None:
         zlib.compress(b"deflate, not gzip"),
         gzip.compress(b"payload")[:-8] + b"\0" * 8,
         b"\x1f\x8b" + b"\xff" * 30,
+        gzip.compress(b"first") + b"\x1f\x8b" + b"\xff" * 30,
     ],
-    ids=["plain", "zlib", "wrong checksum", "wrong header"],
+    ids=["plain", "zlib", "wrong checksum", "wrong header", "wrong second header"],
 )
 def test_an_invalid_gzip_stream_is_undecodable(raw: bytes) -> None:
     with pytest.raises(BodyError, match="the gzip stream is broken"):
@@ -151,7 +183,7 @@ def test_a_plain_chunk_of_any_size_is_not_copied_beyond_the_limit() -> None:
     assert peak < 4 * MAX_BODY_BYTES
 
 
-def test_what_is_behind_a_gzip_stream_is_given_up_at_twice_the_limit() -> None:
+def test_members_that_hold_nothing_are_given_up_at_twice_the_limit() -> None:
     member = gzip.compress(b"")
     fed = 0
     body = Body("gzip", 10 * len(member))
