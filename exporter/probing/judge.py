@@ -123,21 +123,21 @@ def judge_flow(document: Mapping[str, Any], expectation: Expectation) -> Verdict
     if status is None or not is_of_environment(document, status, expectation.endpoints.environment_id):
         cause = Template.NO_STATUS if status is None else Template.OTHER_ENVIRONMENT
         return Verdict(Reason.NOT_A_FLOW, Fault.PROVIDER, status, detail=Detail(cause))
-    good = is_expected(status, expectation.statuses)
-    shown = status if status in KNOWN_STATUSES else UNKNOWN
-    unexpected = Detail(Template.UNEXPECTED, {"status": shown, "statuses": expectation.statuses})
     created, expires = (parse_timestamp(document.get(name)) for name in ("createdAt", "expiresAt"))
     lifetime = None if created is None or expires is None else expires.at - created.at
-    return Verdict(
-        Reason.OK if good else Reason.UNEXPECTED_STATUS,
-        Fault.NONE if good else Fault.CONFIGURATION,
+    found = Verdict(
+        Reason.OK,
+        Fault.NONE,
         status,
         flow=document,
         checks=check_contract(document, status, expectation, lifetime),
         lifetime=lifetime,
         created=created,
-        detail=None if good else unexpected,
     )
+    if is_expected(status, expectation.statuses):
+        return found
+    known = {"status": status if status in KNOWN_STATUSES else UNKNOWN, "statuses": expectation.statuses}
+    return found.with_finding(Reason.UNEXPECTED_STATUS, Fault.CONFIGURATION, Template.UNEXPECTED, **known)
 
 
 def flow_status(document: Mapping[str, Any]) -> str | None:
